@@ -1,0 +1,236 @@
+"""What a handler can ask of the CRM, as values, and the port it asks through.
+
+An operation says what is wanted, never how: no HTTP, no policy. ``accesses()`` breaks it into the parts
+that a policy judges one by one: the table itself, each expanded table, each related column that a filter
+or a sort order names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+Row = Mapping[str, Any]
+"""A row as the Web API sends it: columns, annotations (``name@OData...``) and ``@odata.etag``."""
+
+
+class Action(StrEnum):
+    """What an operation does to a table: the unit that policy rules speak of."""
+
+    READ = "read"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One thing a policy decides on: an action on one table, with the columns it touches.
+
+    ``reads`` are columns that are returned, filtered or sorted by; ``writes`` are columns that are set.
+    Both use wire names (``_parentaccountid_value`` for lookups). ``rows`` is the most rows it returns.
+    """
+
+    action: Action
+    table: str
+    reads: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBy:
+    """One sort key: a column, or a path through lookups such as ``primarycontactid/fullname``."""
+
+    path: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """Related rows to bring along: ``many`` for a one-to-many relationship."""
+
+    name: str
+    table: str
+    select: tuple[str, ...]
+    many: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Rows of a table.
+
+    ``filter`` is an OData expression that has been parsed and written anew; ``named`` holds, for each table,
+    the columns that the filter and the order name (the table itself and those reached by lookup paths).
+    ``select`` holds wire names. ``top`` is the page size. A query made from ``cursor`` alone takes all else
+    from it.
+    """
+
+    table: str
+    select: tuple[str, ...] = ()
+    filter: str | None = None
+    orderby: tuple[OrderBy, ...] = ()
+    expand: tuple[Expansion, ...] = ()
+    named: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    top: int = 20
+    count: bool = False
+
+    def accesses(self) -> tuple[Access, ...]:
+        """The reads a policy has to allow."""
+        own = frozenset(self.select) | self.named.get(self.table, frozenset())
+        related = [
+            Access(Action.READ, table, reads=columns)
+            for table, columns in self.named.items()
+            if table != self.table
+        ]
+        return (Access(Action.READ, self.table, reads=own, rows=self.top), *related, *_expanded(self.expand))
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """One row by its key."""
+
+    table: str
+    key: str
+    select: tuple[str, ...] = ()
+    expand: tuple[Expansion, ...] = ()
+
+    def accesses(self) -> tuple[Access, ...]:
+        """The reads a policy has to allow."""
+        return (Access(Action.READ, self.table, reads=frozenset(self.select), rows=1), *_expanded(self.expand))
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A lookup to set: row ``key`` of ``table`` through navigation property ``navigation``."""
+
+    navigation: str
+    column: str
+    table: str
+    key: str | None
+    """None clears the lookup."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """A new row. ``key`` is a GUID made here, so that a create whose answer was lost is recognised."""
+
+    table: str
+    key: str
+    values: Mapping[str, Any]
+    bindings: tuple[Binding, ...] = ()
+    returning: tuple[str, ...] = ()
+
+    def accesses(self) -> tuple[Access, ...]:
+        """The write a policy has to allow. What is returned is narrowed, not decided."""
+        return (Access(Action.CREATE, self.table, writes=_written(self.values, self.bindings)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Changes to a row that exists. ``etag`` refuses to overwrite someone else's change."""
+
+    table: str
+    key: str
+    values: Mapping[str, Any]
+    bindings: tuple[Binding, ...] = ()
+    etag: str | None = None
+    returning: tuple[str, ...] = ()
+
+    def accesses(self) -> tuple[Access, ...]:
+        """The write a policy has to allow. What is returned is narrowed, not decided."""
+        return (Access(Action.UPDATE, self.table, writes=_written(self.values, self.bindings)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """A row to delete."""
+
+    table: str
+    key: str
+    etag: str | None = None
+
+    def accesses(self) -> tuple[Access, ...]:
+        """The delete a policy has to allow."""
+        return (Access(Action.DELETE, self.table),)
+
+
+Operation = Query | Fetch | Create | Update | Delete
+Write = Create | Update | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of a query. ``more`` is true only if there is more; ``cursor`` then leads to it.
+
+    ``total`` is the number of matching rows when it was asked for; ``total_is_floor`` says that counting
+    stopped at the service's limit of 5,000.
+    """
+
+    query: Query
+    rows: tuple[Row, ...]
+    cursor: str | None = None
+    total: int | None = None
+    total_is_floor: bool = False
+
+    @property
+    def more(self) -> bool:
+        """Whether more rows match than have been returned."""
+        return self.cursor is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The request that a write would send, shown instead of being sent."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Mapping[str, Any] | None
+    needs_approval: bool
+
+
+class CrmPort(Protocol):
+    """The only way from a handler to the CRM. Each method may raise any :class:`~crm_tools.errors.CrmError`."""
+
+    async def query(self, query: Query) -> Page:
+        """Rows that match."""
+        ...
+
+    async def next_page(self, table: str, cursor: str) -> Page:
+        """The page that a cursor leads to; its query is the one the cursor was made for."""
+        ...
+
+    async def fetch(self, fetch: Fetch) -> Row:
+        """One row."""
+        ...
+
+    async def create(self, create: Create) -> Row:
+        """The created row: at least its key, and the ``returning`` columns that may be read."""
+        ...
+
+    async def update(self, update: Update) -> Row:
+        """The changed row: at least its key, and the ``returning`` columns that may be read."""
+        ...
+
+    async def delete(self, delete: Delete) -> None:
+        """Deletes the row."""
+        ...
+
+    def preview(self, write: Write) -> Preview:
+        """What the write would send, after the policy has allowed it."""
+        ...
+
+    def record_url(self, table: str, key: str) -> str:
+        """A link that opens the row in the CRM's own user interface."""
+        ...
+
+
+def _expanded(expansions: tuple[Expansion, ...]) -> tuple[Access, ...]:
+    return tuple(Access(Action.READ, item.table, reads=frozenset(item.select)) for item in expansions)
+
+
+def _written(values: Mapping[str, Any], bindings: tuple[Binding, ...]) -> frozenset[str]:
+    return frozenset(values) | frozenset(binding.column for binding in bindings)

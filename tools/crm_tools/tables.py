@@ -1,0 +1,116 @@
+"""Facts about Dataverse tables: columns, choices, lookups and relationships.
+
+The values are read from the API description (:mod:`crm_tools.description`); this module only says
+what such a fact is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+
+class ColumnType(StrEnum):
+    """Dataverse attribute types, by their names in the metadata."""
+
+    UNIQUEIDENTIFIER = "Uniqueidentifier"
+    STRING = "String"
+    MEMO = "Memo"
+    INTEGER = "Integer"
+    MONEY = "Money"
+    DATE_ONLY = "DateOnly"
+    DATE_TIME = "DateTime"
+    PICKLIST = "Picklist"
+    STATE = "State"
+    STATUS = "Status"
+    LOOKUP = "Lookup"
+
+
+CHOICE_TYPES = frozenset({ColumnType.PICKLIST, ColumnType.STATE, ColumnType.STATUS})
+NUMBER_TYPES = frozenset({ColumnType.INTEGER, ColumnType.MONEY})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One option of a choice column. ``state`` is set on status reasons: the state they belong to."""
+
+    value: int
+    label: str
+    state: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as the wire names it; a lookup's name is ``_parentaccountid_value``.
+
+    ``on_create`` and ``on_update`` say whether a request body may set the column. Lookups are never set
+    through this name but through their :class:`Navigation`.
+    """
+
+    name: str
+    type: ColumnType
+    label: str
+    max_length: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    required: bool = False
+    on_create: bool = True
+    on_update: bool = True
+    choices: tuple[Choice, ...] = ()
+    lookup: str | None = None
+    targets: tuple[str, ...] = ()
+
+    @property
+    def short_name(self) -> str:
+        """The name an answer uses: the lookup's own name for lookups, else the column's name."""
+        return self.lookup or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Navigation:
+    """A single-valued navigation property through which a lookup is set and expanded.
+
+    ``parentcustomerid_account`` writes the column ``_parentcustomerid_value`` with a row of ``account``.
+    ``writable`` is false where a body may not bind it.
+    """
+
+    name: str
+    column: str
+    table: str
+    label: str
+    writable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """A one-to-many navigation property: ``contact_customer_accounts`` of ``account`` holds contacts.
+
+    ``lookup`` is the navigation property of ``table`` that points back.
+    """
+
+    name: str
+    table: str
+    lookup: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Dataverse table: ``name`` is the logical name, ``entity_set`` its name in addresses."""
+
+    name: str
+    entity_set: str
+    key: str
+    primary_name: str
+    label: str
+    columns: Mapping[str, Column]
+    navigations: Mapping[str, Navigation] = field(default_factory=dict)
+    relationships: Mapping[str, Relationship] = field(default_factory=dict)
+    concise: tuple[str, ...] = ()
+    create_needs: tuple[str, ...] = ()
+
+    @cached_property
+    def by_short_name(self) -> Mapping[str, Column]:
+        """Columns by wire name and, for lookups, also by the lookup's own name."""
+        return {**{column.short_name: column for column in self.columns.values()}, **self.columns}

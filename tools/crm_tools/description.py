@@ -70,7 +70,9 @@ def load() -> ApiDescription:
     doc = document()
     schemas: Mapping[str, Mapping[str, Any]] = doc["components"]["schemas"]
     tables = {
-        schema["x-table"]["name"]: _table(schema, schemas) for schema in schemas.values() if "x-table" in schema
+        schema["x-table"]["name"]: _table(schema, schemas)
+        for schema in schemas.values()
+        if "x-table" in schema
     }
     by_entity_set = {table.entity_set: table for table in tables.values()}
     operations = {

@@ -112,7 +112,12 @@ class UpstreamError(CrmError):
         request_id: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        facts = {"status": status, "crm_code": crm_code, "crm_request_id": request_id, "retry_after": retry_after}
+        facts = {
+            "status": status,
+            "crm_code": crm_code,
+            "crm_request_id": request_id,
+            "retry_after": retry_after,
+        }
         super().__init__(message, details={name: value for name, value in facts.items() if value is not None})
         self.status = status
         self.crm_code = crm_code

@@ -99,7 +99,10 @@ class Fetch:
 
     def accesses(self) -> tuple[Access, ...]:
         """The reads a policy has to allow."""
-        return (Access(Action.READ, self.table, reads=frozenset(self.select), rows=1), *_expanded(self.expand))
+        return (
+            Access(Action.READ, self.table, reads=frozenset(self.select), rows=1),
+            *_expanded(self.expand),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ def _table(schema: Mapping[str, Any], schemas: Mapping[str, Mapping[str, Any]]) 
         columns=columns,
         navigations=navigations,
         relationships={
-            name: Relationship(name, fact["table"], fact["lookup"])
+            name: Relationship(name, fact["table"], fact["lookup"], fact["onDelete"] == "cascade")
             for name, fact in schema["x-relationships"].items()
         },
         concise=tuple(schema["x-concise"]),

@@ -60,7 +60,7 @@ class UnknownNameError(InputError):
         near = closest(name, names)
         if near:
             ending = f" Did you mean {_either(near)}?"
-        elif names and len(names) <= 40:  # noqa: PLR2004 - a list longer than this helps nobody
+        elif names and len(names) <= 40:
             ending = f" Known: {', '.join(names)}."
         else:
             ending = ""

@@ -7,7 +7,7 @@ or a sort order names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -196,7 +196,11 @@ class Preview:
 
 
 class CrmPort(Protocol):
-    """The only way from a handler to the CRM. Each method may raise any :class:`~crm_tools.errors.CrmError`."""
+    """The only way from a handler to the CRM. Any method may raise a :class:`~crm_tools.errors.CrmError`."""
+
+    def readable(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
+        """Those of the columns that the policy lets the caller read, in the order given."""
+        ...
 
     async def query(self, query: Query) -> Page:
         """Rows that match."""

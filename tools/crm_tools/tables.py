@@ -87,12 +87,14 @@ class Navigation:
 class Relationship:
     """A one-to-many navigation property: ``contact_customer_accounts`` of ``account`` holds contacts.
 
-    ``lookup`` is the navigation property of ``table`` that points back.
+    ``lookup`` is the navigation property of ``table`` that points back. ``cascades`` says that related rows
+    are deleted with the row; otherwise they lose their link.
     """
 
     name: str
     table: str
     lookup: str
+    cascades: bool
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,171 @@
+"""JSON Schemas of tools, made from the table facts.
+
+The schemas stay portable across strict clients: property names without ``$``, arrays with ``items``, no
+``type`` lists, no unions at the top. They are short on purpose: every conversation pays for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from crm_tools.arguments import expandable
+from crm_tools.description import Verb
+from crm_tools.tables import CHOICE_TYPES, Column, ColumnType, Table
+
+JsonSchema = dict[str, Any]
+
+MOST_ROWS = 200
+"""Most rows of one page: about what a host lets through before it cuts an answer."""
+
+_LABELS_SHOWN = 110
+"""Characters of labels that a choice's description may take; a wrong label is answered with the closest."""
+
+_STRING: JsonSchema = {"type": "string"}
+_GUID: JsonSchema = {"type": "string", "format": "uuid"}
+_FORMAT: JsonSchema = {"type": "string", "enum": ["concise", "detailed"]}
+_DRY_RUN: JsonSchema = {"type": "boolean"}
+_ETAG: JsonSchema = {"type": "string", "description": "As read; refuses if changed since"}
+
+
+def input_schema(verb: Verb, table: Table, tables: Mapping[str, Table]) -> JsonSchema:
+    """The input of a tool."""
+    properties, required = {
+        Verb.LIST: _list_input,
+        Verb.GET: _get_input,
+        Verb.CREATE: _create_input,
+        Verb.UPDATE: _update_input,
+        Verb.DELETE: _delete_input,
+    }[verb](table, tables)
+    schema: JsonSchema = {"type": "object", "properties": properties}
+    if required:
+        schema["required"] = required
+    schema["additionalProperties"] = False
+    return schema
+
+
+def output_schema(verb: Verb) -> JsonSchema:
+    """The structured answer of a tool. Every answer that is not an error fits it."""
+    record: JsonSchema = {"type": "object"}
+    if verb is Verb.LIST:
+        properties: JsonSchema = {
+            "records": {"type": "array", "items": record},
+            "shown": {"type": "integer"},
+            "more": {"type": "boolean"},
+            "cursor": _STRING,
+        }
+        return {"type": "object", "properties": properties, "required": ["records", "shown", "more"]}
+    if verb is Verb.GET:
+        return {"type": "object", "properties": {"record": record}, "required": ["record"]}
+    if verb is Verb.DELETE:
+        return {"type": "object", "properties": {"deleted": record, "request": record}}
+    return {"type": "object", "properties": {"record": record, "request": record}}
+
+
+def settable(verb: Verb, table: Table) -> list[str]:
+    """Arguments that set something: columns by name and lookups by navigation property.
+
+    A status reason that follows from the state alone is left out.
+    """
+    columns = [
+        column.name
+        for column in table.columns.values()
+        if (column.on_create if verb is Verb.CREATE else column.on_update)
+        and column.name != table.key
+        and not _follows_from_state(column)
+    ]
+    return columns + [navigation.name for navigation in table.navigations.values() if navigation.writable]
+
+
+def _follows_from_state(column: Column) -> bool:
+    states = [choice.state for choice in column.choices]
+    return column.type is ColumnType.STATUS and len(states) == len(set(states))
+
+
+def _list_input(table: Table, tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
+    properties: JsonSchema = {
+        "select": {"type": "array", "items": _STRING},
+        "filter": {"type": "string", "description": "OData: " + _filter_example(table)},
+        "orderby": {"type": "string", "description": "e.g. createdon desc"},
+        "expand": _expand(table, tables),
+        "top": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 20},
+        "cursor": {"type": "string", "description": "From the last page, alone"},
+        "count": {"type": "boolean"},
+        "format": _FORMAT,
+    }
+    return properties, []
+
+
+def _get_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
+    properties: JsonSchema = {
+        table.key: _GUID,
+        "select": {"type": "array", "items": _STRING},
+        "expand": {"type": "array", "items": _STRING, "description": "As in the list tool"},
+        "format": _FORMAT,
+    }
+    return properties, [table.key]
+
+
+def _create_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
+    properties = {name: _argument(name, table) for name in settable(Verb.CREATE, table)}
+    return {**properties, "dry_run": _DRY_RUN}, list(table.create_needs)
+
+
+def _update_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
+    properties: JsonSchema = {table.key: _GUID}
+    for name in settable(Verb.UPDATE, table):
+        argument = _argument(name, table)
+        properties[name] = argument if _never_empty(name, table) else _or_null(argument)
+    return {**properties, "etag": _ETAG, "dry_run": _DRY_RUN}, [table.key]
+
+
+def _delete_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
+    return {table.key: _GUID, "etag": _ETAG, "dry_run": _DRY_RUN}, [table.key]
+
+
+def _expand(table: Table, tables: Mapping[str, Table]) -> JsonSchema:
+    return {"type": "array", "items": {"type": "string", "enum": list(expandable(table, tables))}}
+
+
+def _filter_example(table: Table) -> str:
+    return f"contains({table.primary_name},'a') and statecode eq 0"
+
+
+def _argument(name: str, table: Table) -> JsonSchema:
+    navigation = table.navigations.get(name)
+    return dict(_GUID) if navigation else _column_schema(table.columns[name])
+
+
+def _column_schema(column: Column) -> JsonSchema:
+    if column.type in CHOICE_TYPES:
+        return _choice_schema(column)
+    schema: JsonSchema
+    match column.type:
+        case ColumnType.INTEGER:
+            schema = {"type": "integer", "minimum": column.minimum, "maximum": column.maximum}
+        case ColumnType.MONEY:
+            schema = {"type": "number", "minimum": column.minimum, "maximum": column.maximum}
+        case ColumnType.DATE_ONLY:
+            schema = {"type": "string", "format": "date"}
+        case _:
+            schema = {"type": "string", "maxLength": column.max_length}
+    return schema
+
+
+def _choice_schema(column: Column) -> JsonSchema:
+    # Numbers are taken too (crm_tools.checking); text alone is what every client can send.
+    labels = ", ".join(choice.label for choice in column.choices)
+    if len(labels) > _LABELS_SHOWN:
+        labels = f"{column.choices[0].label}, {column.choices[len(column.choices) // 2].label} ..."
+    return {"type": "string", "description": labels}
+
+
+def _never_empty(name: str, table: Table) -> bool:
+    column = table.columns.get(name)
+    if column is None:
+        return False
+    return name in table.create_needs or column.type in (ColumnType.STATE, ColumnType.STATUS)
+
+
+def _or_null(schema: JsonSchema) -> JsonSchema:
+    return {"anyOf": [schema, {"type": "null"}]}

@@ -160,6 +160,10 @@ def _column_value(value: Any, column: Column) -> Any:
         return choice_value(value, column)
     if column.type is ColumnType.DATE_ONLY:
         return _date(value, column)
+    if column.max_length is not None and len(value) > column.max_length:
+        raise InputError(
+            f"Argument {column.name} takes at most {column.max_length:,} characters, not {len(value):,}."
+        )
     return value
 
 

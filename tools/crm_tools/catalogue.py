@@ -141,13 +141,13 @@ def catalogue() -> tuple[Tool, ...]:
 def _description(verb: Verb, table: Table, summary: str) -> str:
     match verb:
         case Verb.LIST:
-            columns = ", ".join(column.name for column in table.columns.values())
+            columns = ", ".join(column.short_name for column in table.columns.values())
             return f"{summary}, a page at a time. Columns: {columns}"
         case Verb.GET:
             return f"{summary} by id, with related rows on request."
         case Verb.CREATE:
-            return f"{summary}. Choices take a label or number, lookups an id."
+            return f"{summary}. Lookups take an id."
         case Verb.UPDATE:
-            return f"{summary}: only the columns given change, null clears. Never creates."
+            return f"{summary}: only what is given changes, null clears. Never creates."
         case Verb.DELETE:
             return f"{summary} and what depends on it. May ask a human first."

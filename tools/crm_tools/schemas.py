@@ -25,7 +25,6 @@ _STRING: JsonSchema = {"type": "string"}
 _GUID: JsonSchema = {"type": "string", "format": "uuid"}
 _FORMAT: JsonSchema = {"type": "string", "enum": ["concise", "detailed"]}
 _DRY_RUN: JsonSchema = {"type": "boolean"}
-_ETAG: JsonSchema = {"type": "string", "description": "As read; refuses if changed since"}
 
 
 def input_schema(verb: Verb, table: Table, tables: Mapping[str, Table]) -> JsonSchema:
@@ -52,14 +51,13 @@ def output_schema(verb: Verb) -> JsonSchema:
             "records": {"type": "array", "items": record},
             "shown": {"type": "integer"},
             "more": {"type": "boolean"},
-            "cursor": _STRING,
         }
         return {"type": "object", "properties": properties, "required": ["records", "shown", "more"]}
     if verb is Verb.GET:
         return {"type": "object", "properties": {"record": record}, "required": ["record"]}
     if verb is Verb.DELETE:
-        return {"type": "object", "properties": {"deleted": record, "request": record}}
-    return {"type": "object", "properties": {"record": record, "request": record}}
+        return {"type": "object", "properties": {"deleted": record}}
+    return {"type": "object", "properties": {"record": record}}
 
 
 def settable(verb: Verb, table: Table) -> list[str]:
@@ -86,7 +84,7 @@ def _list_input(table: Table, tables: Mapping[str, Table]) -> tuple[JsonSchema, 
     properties: JsonSchema = {
         "select": {"type": "array", "items": _STRING},
         "filter": {"type": "string", "description": "OData: " + _filter_example(table)},
-        "orderby": {"type": "string", "description": "e.g. createdon desc"},
+        "orderby": _STRING,
         "expand": _expand(table, tables),
         "top": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 20},
         "cursor": {"type": "string", "description": "From the last page, alone"},
@@ -100,7 +98,7 @@ def _get_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, 
     properties: JsonSchema = {
         table.key: _GUID,
         "select": {"type": "array", "items": _STRING},
-        "expand": {"type": "array", "items": _STRING, "description": "As in the list tool"},
+        "expand": {"type": "array", "items": _STRING},
         "format": _FORMAT,
     }
     return properties, [table.key]
@@ -116,11 +114,11 @@ def _update_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchem
     for name in settable(Verb.UPDATE, table):
         argument = _argument(name, table)
         properties[name] = argument if _never_empty(name, table) else _or_null(argument)
-    return {**properties, "etag": _ETAG, "dry_run": _DRY_RUN}, [table.key]
+    return {**properties, "etag": _STRING, "dry_run": _DRY_RUN}, [table.key]
 
 
 def _delete_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
-    return {table.key: _GUID, "etag": _ETAG, "dry_run": _DRY_RUN}, [table.key]
+    return {table.key: _GUID, "etag": _STRING, "dry_run": _DRY_RUN}, [table.key]
 
 
 def _expand(table: Table, tables: Mapping[str, Table]) -> JsonSchema:
@@ -168,4 +166,6 @@ def _never_empty(name: str, table: Table) -> bool:
 
 
 def _or_null(schema: JsonSchema) -> JsonSchema:
-    return {"anyOf": [schema, {"type": "null"}]}
+    # The largest length stands in the create tool already; crm_tools.arguments checks it for both.
+    short = {name: value for name, value in schema.items() if name != "maxLength"}
+    return {"anyOf": [short, {"type": "null"}]}

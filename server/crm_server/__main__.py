@@ -1,0 +1,16 @@
+"""Entry point of ``dynamics-crm-mcp`` and ``python -m crm_server``."""
+
+from __future__ import annotations
+
+import sys
+
+from crm_server.cli import run
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

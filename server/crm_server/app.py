@@ -1,0 +1,113 @@
+"""Puts the parts together: from settings to a caller of tools. The client is opened by the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from crm_server.call import Caller
+from crm_server.gateway import Crm
+from crm_server.policy.load import load_policy
+from crm_server.settings import Settings, SettingsError
+from crm_tools.catalogue import catalogue
+from crm_tools.description import load
+
+if TYPE_CHECKING:
+    from crm_server.dataverse.client import DataverseClient
+
+SANDBOX_ADDRESS = "https://sandbox.invalid"
+"""Stands for the embedded sandbox in links and questions; the .invalid domain never resolves (RFC 2606)."""
+
+ASGIApp = Callable[..., Any]
+
+
+@dataclass
+class Application:
+    """One server: its shared state and the caller of its tools."""
+
+    crm: Crm
+    caller: Caller
+    connection: Connection
+
+    async def aclose(self) -> None:
+        """Close the connection to the CRM, if one was opened."""
+        await self.connection.aclose()
+
+
+class Connection:
+    """The Dataverse client, opened when it is first asked for: tools are listed without it."""
+
+    def __init__(self, open_client: Callable[[], DataverseClient]) -> None:
+        self._open_client = open_client
+
+    @cached_property
+    def client(self) -> DataverseClient:
+        """The client."""
+        return self._open_client()
+
+    async def aclose(self) -> None:
+        """Close the client, if it was opened."""
+        if "client" in self.__dict__:
+            await self.client.aclose()
+
+
+def build_application(
+    settings: Settings,
+    *,
+    sandbox: bool = False,
+    asgi_app: ASGIApp | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Application:
+    """An application for these settings. ``asgi_app`` takes the place of the network.
+
+    Raises:
+        SettingsError: No environment to connect to, or the sign-in settings are incomplete.
+        PolicyFileError: The policy cannot be read.
+    """
+    tables = load().tables
+    policy = load_policy(settings.policy, tables)
+    if sandbox or asgi_app is not None:
+        address = SANDBOX_ADDRESS
+        connection = Connection(lambda: _sandbox_client(asgi_app))
+    else:
+        address, connection = _environment(settings)
+    crm = Crm(address, tables, policy, client=lambda: connection.client, now=now)
+    tools = tuple(
+        tool for tool in catalogue() if settings.toolsets is None or tool.toolset in settings.toolsets
+    )
+    return Application(crm, Caller(crm, tools), connection)
+
+
+def _environment(settings: Settings) -> tuple[str, Connection]:
+    from crm_server.dataverse.auth import auth_for
+
+    url = settings.url
+    if url is None:
+        raise SettingsError(
+            "No environment is set. Set DYNAMICS_URL (and the sign-in settings), "
+            "or start with --sandbox to try it without a tenant."
+        )
+    make_auth = auth_for(settings)
+    tables = load().tables
+
+    def open_environment() -> DataverseClient:
+        from crm_server.dataverse.client import open_client
+
+        return open_client(base_url=url, tables=tables, auth=make_auth())
+
+    return url, Connection(open_environment)
+
+
+def _sandbox_client(asgi_app: ASGIApp | None) -> DataverseClient:
+    from httpx import ASGITransport
+
+    from crm_server.dataverse.client import open_client
+
+    if asgi_app is None:
+        from crm_sandbox import create_app
+
+        asgi_app = create_app()
+    return open_client(base_url=SANDBOX_ADDRESS, tables=load().tables, transport=ASGITransport(app=asgi_app))

@@ -1,0 +1,134 @@
+"""Asking a human before a change is made.
+
+A :class:`Plan` is what the human sees; its fingerprint stands for exactly that change, so an approval of one
+change never covers another. How the human is asked is the business of an :class:`Approver`; the protocol
+module has one for each protocol era.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from crm_server.policy.model import Decision
+from crm_tools.operations import Create, Delete, Operation, Row, Update
+from crm_tools.shaping import ETAG, FORMATTED, record
+from crm_tools.tables import Table
+
+_LONGEST_VALUE = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A change as a human is asked about it."""
+
+    question: str
+    facts: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def message(self) -> str:
+        """The whole question as text."""
+        return "\n".join((self.question, *(f"- {fact}" for fact in self.facts)))
+
+
+class Approver(Protocol):
+    """A way to ask a human."""
+
+    async def approve(self, plan: Plan, decision: Decision) -> None:
+        """Return when a human agreed.
+
+        Raises:
+            ApprovalError: Declined, or nobody could be asked.
+        """
+        ...
+
+
+def plan_for(
+    operation: Operation, before: Row | None, table: Table, tables: Mapping[str, Table], where: str
+) -> Plan:
+    """The plan of an operation, from the row as it stands now."""
+    return Plan(
+        question=_question(operation, before, table, where),
+        facts=tuple(_facts(operation, before, table, tables)),
+        fingerprint=_fingerprint(operation, before),
+    )
+
+
+def _question(operation: Operation, before: Row | None, table: Table, where: str) -> str:
+    kind = table.label.lower()
+    name = shown(before.get(table.primary_name)) if before else ""
+    match operation:
+        case Delete(key=key):
+            return f"Delete the {kind} {name or key} for good, in {where}?"
+        case Update(key=key):
+            return f"Change the {kind} {name or key}, in {where}?"
+        case Create():
+            return f"Create a {kind} in {where}?"
+    return f"Let the assistant read {table.entity_set} in {where}?"
+
+
+def _facts(
+    operation: Operation, before: Row | None, table: Table, tables: Mapping[str, Table]
+) -> Iterable[str]:
+    match operation:
+        case Delete():
+            yield from _lost(before or {}, table, tables)
+        case Update(values=values, bindings=bindings):
+            row = before or {}
+            for name, value in values.items():
+                yield f"{table.columns[name].label}: {shown(_displayed(row, name))} -> {shown(value)}"
+            for item in bindings:
+                label = table.navigations[item.navigation].label
+                yield f"{label}: {shown(_displayed(row, item.column))} -> {item.key or 'nothing'}"
+        case Create(values=values, bindings=bindings):
+            yield from (f"{table.columns[name].label}: {shown(value)}" for name, value in values.items())
+            yield from (f"{table.navigations[item.navigation].label}: {item.key}" for item in bindings)
+
+
+def _lost(before: Row, table: Table, tables: Mapping[str, Table]) -> Iterable[str]:
+    for name, value in record(before, table, tables).items():
+        column = table.by_short_name.get(name)
+        if column is not None and name != table.key:
+            plain = value.get("name", value["id"]) if isinstance(value, dict) else value
+            yield f"{column.label}: {shown(plain)}"
+    for relationship in table.relationships.values():
+        related = before.get(relationship.name)
+        if relationship.cascades and related:
+            # One row more than is counted was asked for, to tell fifty from more.
+            count = f"more than {len(related) - 1}" if len(related) > 50 else str(len(related))
+            yield f"Deleted with it: {count} {tables[relationship.table].entity_set}"
+    yield "Its activities and notes are deleted with it"
+
+
+def _displayed(row: Row, name: str) -> Any:
+    return row.get(name + FORMATTED, row.get(name))
+
+
+def shown(value: Any) -> str:
+    """A value on one line of a question to a human: no control characters, cut when it is long."""
+    if value is None or value == "":
+        return "nothing"
+    text = "".join(" " if unicodedata.category(char).startswith("C") else char for char in str(value))
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}... ({len(text):,} characters)"
+
+
+def _fingerprint(operation: Operation, before: Row | None) -> str:
+    """A digest of the change and of the version of the row it was planned on."""
+    facts: dict[str, Any] = {"kind": type(operation).__name__, "table": operation.table}
+    match operation:
+        case Create(values=values, bindings=bindings):
+            facts |= {"values": dict(values), "bindings": [[item.navigation, item.key] for item in bindings]}
+        case Update(key=key, values=values, bindings=bindings):
+            facts |= {"key": key, "values": dict(values)}
+            facts["bindings"] = [[item.navigation, item.key] for item in bindings]
+        case Delete(key=key):
+            facts["key"] = key
+        case _:
+            facts["read"] = repr(operation)
+    facts["etag"] = (before or {}).get(ETAG)
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

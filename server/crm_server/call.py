@@ -1,0 +1,143 @@
+"""The path of one tool call, and the only place that catches every exception.
+
+Find the tool through the predicate that also lists it, check the arguments, run the handler, shape the
+answer, write one log event.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from crm_server.approval import Approver
+from crm_server.dataverse import crm_request_id
+from crm_server.gateway import Crm, Gateway, Trail
+from crm_server.policy.decide import ever_allows
+from crm_server.policy.model import Decision, Principal
+from crm_tools.catalogue import Tool
+from crm_tools.errors import CrmError, InternalError
+from crm_tools.handlers import Context
+
+log = structlog.get_logger("crm_server.call")
+
+
+class UnknownToolError(LookupError):
+    """No tool of this name is offered: it does not exist, or the policy never allows it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Unknown tool: {name[:100]}")
+
+
+class InputNeededError(Exception):
+    """The call cannot go on before the client has asked its human; the protocol era decides how."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswer:
+    """The answer of a call: ``content`` is JSON, ``is_error`` says whether it describes an error.
+
+    ``decision`` is the policy's, when the call got as far as to be judged.
+    """
+
+    content: Mapping[str, Any]
+    is_error: bool = False
+    decision: Decision | None = None
+
+    @property
+    def text(self) -> str:
+        """The content as compact JSON."""
+        return json.dumps(self.content, ensure_ascii=False, separators=(",", ":"))
+
+
+class Caller:
+    """Lists and calls tools for a principal."""
+
+    def __init__(self, crm: Crm, tools: tuple[Tool, ...]) -> None:
+        self._crm = crm
+        self._offered = {
+            tool.name: tool for tool in tools if ever_allows(crm.policy, tool.action, tool.table.name)
+        }
+
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools on offer. What is not among them cannot be called."""
+        return tuple(self._offered.values())
+
+    def tool(self, name: str) -> Tool:
+        """The tool of this name.
+
+        Raises:
+            UnknownToolError: Not on offer; unknown and hidden tools are told apart by nobody.
+        """
+        if name not in self._offered:
+            raise UnknownToolError(name)
+        return self._offered[name]
+
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], principal: Principal, approver: Approver
+    ) -> CallAnswer:
+        """Run a tool. Whatever goes wrong inside becomes an answer with ``is_error``.
+
+        Raises:
+            UnknownToolError: No such tool is on offer.
+            InputNeededError: A human has to be asked by way of the client first.
+        """
+        tool = self.tool(name)
+        trail = Trail(table=tool.table.name, effect=tool.action.value)
+        request_id = uuid4().hex[:12]
+        crm_request_id.set(None)
+        started = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            answer = await self._run(tool, arguments, principal, approver, trail, request_id)
+            log.info(
+                "call",
+                tool=tool.name,
+                table=trail.table,
+                effect=trail.effect,
+                decision=answer.decision.outcome.value if answer.decision else "none",
+                rules=list(answer.decision.rules) if answer.decision else [],
+                outcome=answer.content["error"]["code"] if answer.is_error else "ok",
+                duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                crm_request_id=crm_request_id.get(),
+            )
+        return answer
+
+    async def _run(
+        self,
+        tool: Tool,
+        arguments: Mapping[str, Any],
+        principal: Principal,
+        approver: Approver,
+        trail: Trail,
+        request_id: str,
+    ) -> CallAnswer:
+        gateway = Gateway(self._crm, principal, approver, trail)
+        try:
+            tool.checker.check(arguments)
+            content = await tool.handler(arguments, Context(tool.table, self._crm.tables, gateway))
+            return CallAnswer(content, decision=trail.decision)
+        except InputNeededError:
+            log.info("approval asked", tool=tool.name, table=trail.table, effect=trail.effect)
+            raise
+        except CrmError as error:
+            return _error_answer(error, request_id, trail)
+        except Exception:
+            log.exception("unexpected error", tool=tool.name)
+            return _error_answer(
+                InternalError(
+                    "The server hit an unexpected error; its log has the cause under the correlation id. "
+                    "If the call was a write, read the record before you try again."
+                ),
+                request_id,
+                trail,
+            )
+
+
+def _error_answer(error: CrmError, request_id: str, trail: Trail) -> CallAnswer:
+    details = {"code": error.code, "message": error.message, **error.details, "correlation_id": request_id}
+    return CallAnswer({"error": details}, is_error=True, decision=trail.decision)

@@ -1,0 +1,213 @@
+"""The command line. Each command imports what it needs itself, so that ``serve`` starts fast.
+
+Exit codes: 0 done, 1 the command failed, 2 the command line, a setting or the policy is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from crm_server import __version__
+from crm_server.settings import DEFAULT_POLICY, Settings, SettingsError, read_settings
+from crm_tools.errors import CrmError
+
+OK, FAILED, USAGE = 0, 1, 2
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code."""
+    from crm_server.policy.load import PolicyFileError
+
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except (SettingsError, PolicyFileError) as error:
+        return _complain(str(error), USAGE)
+    except CrmError as error:
+        return _complain(error.message, USAGE)
+    except KeyboardInterrupt:
+        return OK
+
+
+def _complain(message: str, code: int) -> int:
+    sys.stderr.write(f"dynamics-crm-mcp: {message}\n")
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dynamics-crm-mcp",
+        description="Lets AI assistants work in Microsoft Dynamics 365 / Dataverse through MCP tools, "
+        "limited by a policy. Start with: dynamics-crm-mcp demo",
+    )
+    parser.add_argument("--version", action="version", version=f"dynamics-crm-mcp {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve MCP to an assistant")
+    serve.add_argument("--transport", choices=("stdio", "sse", "http"), default="stdio")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    serve.add_argument("--port", type=_port, default=8321, help="port for sse and http, 0 for a free one")
+    serve.add_argument(
+        "--sandbox", action="store_true", help="use the embedded CRM instead of an environment"
+    )
+    _common(serve)
+    serve.set_defaults(command=_serve)
+
+    demo = commands.add_parser("demo", help="see an assistant work in the embedded CRM, no tenant needed")
+    demo.add_argument("--json", action="store_true", help="print JSON lines")
+    demo.set_defaults(command=_demo)
+
+    sandbox = commands.add_parser("sandbox", help="run the embedded CRM as a Dataverse Web API of its own")
+    sandbox.add_argument("--port", type=_port, default=8322, help="port to listen on, 0 for a free one")
+    sandbox.set_defaults(command=_sandbox)
+
+    policy = commands.add_parser("policy", help="show or explain the policy")
+    about = policy.add_subparsers(required=True, metavar="show|explain")
+    show = about.add_parser("show", help="print the policy as a table")
+    _common(show)
+    show.set_defaults(command=_policy_show)
+    explain = about.add_parser("explain", help="print the decision on one call, without making it")
+    explain.add_argument("tool", help="name of a tool, such as delete_account")
+    explain.add_argument("arguments", nargs="*", metavar="ARGS", help="a JSON object, or name=value pairs")
+    _common(explain)
+    explain.set_defaults(command=_policy_explain)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--policy", help=f"preset or TOML file (default {DEFAULT_POLICY})")
+    parser.add_argument("--toolsets", help="tables to offer tools for, separated by commas (default all)")
+
+
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = -1
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return port
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from crm_tools.catalogue import catalogue
+
+    toolsets = dict.fromkeys(tool.toolset for tool in catalogue())
+    return read_settings(os.environ, toolsets, policy=options.policy, toolsets=options.toolsets)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import anyio
+
+    from crm_server.app import build_application
+    from crm_server.log import configure_logging
+    from crm_server.protocol import build_server
+    from crm_server.transports import (
+        LoopbackRequiredError,
+        PortInUseError,
+        serve_http,
+        serve_sse,
+        serve_stdio,
+    )
+
+    settings = _settings(options)
+    configure_logging(settings.log_level)
+    application = build_application(settings, sandbox=options.sandbox)
+    server = build_server(application)
+
+    async def serve() -> None:
+        try:
+            if options.transport == "stdio":
+                await serve_stdio(server)
+            else:
+                over_http = serve_http if options.transport == "http" else serve_sse
+                await over_http(server, options.host, options.port, _announce)
+        finally:
+            await application.aclose()
+
+    try:
+        anyio.run(serve)
+    except (LoopbackRequiredError, PortInUseError) as error:
+        return _complain(str(error), USAGE)
+    return OK
+
+
+def _announce(url: str) -> None:
+    sys.stderr.write(f"Ready at {url}\n")
+    sys.stderr.flush()
+
+
+def _demo(options: argparse.Namespace) -> int:
+    import anyio
+
+    from crm_server.demo import run_demo
+
+    return anyio.run(run_demo, options.json)
+
+
+def _sandbox(options: argparse.Namespace) -> int:
+    import anyio
+
+    from crm_sandbox import serve
+
+    def announce(url: str) -> None:
+        _announce(url)
+        sys.stderr.write(
+            f"Point the server at it: DYNAMICS_URL={url.partition('/api/')[0]} DYNAMICS_AUTH=none\n"
+        )
+
+    async def listen() -> None:
+        await serve(options.port, on_ready=announce)
+
+    try:
+        anyio.run(listen)
+    except OSError as error:
+        return _complain(f"cannot listen on port {options.port}: {error.strerror}", USAGE)
+    return OK
+
+
+def _policy_show(options: argparse.Namespace) -> int:
+    from crm_server.policy.explain import show
+    from crm_server.policy.load import load_policy
+    from crm_tools.description import load
+
+    tables = load().tables
+    _print(show(load_policy(_settings(options).policy, tables), tables))
+    return OK
+
+
+def _policy_explain(options: argparse.Namespace) -> int:
+    from crm_server.explaining import explain_call
+
+    _print(explain_call(_settings(options), options.tool, _call_arguments(options.arguments)))
+    return OK
+
+
+def _call_arguments(words: Sequence[str]) -> dict[str, Any]:
+    import json
+
+    text = " ".join(words)
+    if text.lstrip().startswith("{"):
+        try:
+            parsed: dict[str, Any] = json.loads(text)
+        except ValueError:
+            raise SettingsError("ARGS is not a JSON object.") from None
+        return parsed
+    arguments: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise SettingsError(f"ARGS are a JSON object or name=value pairs; {word!r} is neither.")
+        try:
+            arguments[name] = json.loads(value)
+        except ValueError:
+            arguments[name] = value
+    return arguments
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text.rstrip("\n") + "\n")

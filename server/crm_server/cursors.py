@@ -1,0 +1,99 @@
+"""Cursors: the rest of a query in one opaque, signed word.
+
+A cursor holds the query it continues and Dataverse's nextLink. It is signed with a key of this process and
+bound to its caller, because what a model sends back must not become an address to call.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from crm_tools.errors import InputError
+from crm_tools.operations import Expansion, OrderBy, Query
+
+LIFETIME = timedelta(hours=1)
+_TAG_BYTES = 16
+_MOST_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What a cursor stands for. ``link`` is the nextLink, to be sent back unchanged."""
+
+    query: Query
+    link: str
+
+
+class Cursors:
+    """Makes and opens cursors."""
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = key or secrets.token_bytes(32)
+
+    def seal(self, continuation: Continuation, caller: str, now: datetime) -> str:
+        """The cursor for a continuation. Only the same caller can open it, within an hour."""
+        content = {"q": _dump(continuation.query), "l": continuation.link, "e": (now + LIFETIME).timestamp()}
+        payload = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
+        return base64.urlsafe_b64encode(self._tag(payload, caller) + payload).decode().rstrip("=")
+
+    def open(self, cursor: str, table: str, caller: str, now: datetime) -> Continuation:
+        """What the cursor stands for.
+
+        Raises:
+            InputError: Not a cursor of this server, caller and table, or too old.
+        """
+        refused = InputError(
+            "Argument cursor is not one that this server gave for this list in the last hour. "
+            "Run the list again without it."
+        )
+        try:
+            raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        except ValueError:
+            raise refused from None
+        tag, payload = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
+        if not hmac.compare_digest(tag, self._tag(payload, caller)):
+            raise refused
+        # The signature says the payload is our own; the bound is for good measure.
+        content: dict[str, Any] = json.loads(zlib.decompressobj().decompress(payload, _MOST_BYTES))
+        query = _load(content["q"])
+        if now.timestamp() > content["e"] or query.table != table:
+            raise refused
+        return Continuation(query, content["l"])
+
+    def _tag(self, payload: bytes, caller: str) -> bytes:
+        return hmac.digest(self._key, caller.encode() + b"\0" + payload, hashlib.sha256)[:_TAG_BYTES]
+
+
+def _dump(query: Query) -> list[Any]:
+    return [
+        query.table,
+        query.select,
+        query.filter,
+        [[key.path, key.descending] for key in query.orderby],
+        [[item.name, item.table, item.select, item.many] for item in query.expand],
+        {table: sorted(columns) for table, columns in query.named.items()},
+        query.top,
+        query.count,
+    ]
+
+
+def _load(dumped: list[Any]) -> Query:
+    table, select, text, orderby, expand, named, top, count = dumped
+    return Query(
+        table=table,
+        select=tuple(select),
+        filter=text,
+        orderby=tuple(OrderBy(path, descending) for path, descending in orderby),
+        expand=tuple(Expansion(name, target, tuple(columns), many) for name, target, columns, many in expand),
+        named={name: frozenset(columns) for name, columns in named.items()},
+        top=top,
+        count=count,
+    )

@@ -1,0 +1,123 @@
+"""Settings: read once from the environment into a frozen object. A misspelt one stops the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from crm_tools.errors import closest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX = "DYNAMICS_"
+DEFAULT_POLICY = "sales-assistant"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class SettingsError(Exception):
+    """A setting is unknown, missing or wrong. The message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable: its field, what it is for, and an example for the documentation."""
+
+    variable: str
+    field: str
+    meaning: str
+    example: str
+
+
+SETTINGS = (
+    Setting("DYNAMICS_URL", "url", "Address of the environment", "https://contoso.crm.dynamics.com"),
+    Setting("DYNAMICS_AUTH", "auth", "How to sign in", "client-secret"),
+    Setting("DYNAMICS_TENANT_ID", "tenant_id", "Directory (tenant) id or domain", "contoso.onmicrosoft.com"),
+    Setting("DYNAMICS_CLIENT_ID", "client_id", "Application (client) id", "a GUID"),
+    Setting("DYNAMICS_CLIENT_SECRET", "client_secret", "Client secret of the application", "its value"),
+    Setting("DYNAMICS_POLICY", "policy", "Preset or policy file", "read-only"),
+    Setting("DYNAMICS_TOOLSETS", "toolsets", "Tables to offer tools for", "accounts,contacts"),
+    Setting("DYNAMICS_LOG_LEVEL", "log_level", "debug, info, warning or error", "info"),
+)
+"""Every setting there is. README's table is made from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the server was told. ``toolsets`` is None for all."""
+
+    url: str | None = None
+    auth: str = "client-secret"
+    tenant_id: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    policy: str = DEFAULT_POLICY
+    toolsets: tuple[str, ...] | None = None
+    log_level: str = "info"
+
+
+def read_settings(environ: Mapping[str, str], known_toolsets: Iterable[str], **flags: str | None) -> Settings:
+    """Settings from the environment; ``flags`` from the command line win where they are given.
+
+    Raises:
+        SettingsError: An unknown ``DYNAMICS_`` variable, or a value that cannot be right.
+    """
+    known = {setting.variable: setting.field for setting in SETTINGS}
+    for name in environ:
+        if name.upper().startswith(PREFIX) and name not in known:
+            raise SettingsError(f"Unknown setting {name}.{_did_you_mean(name, known)}")
+    values = {
+        known[name]: value.strip() for name, value in environ.items() if name in known and value.strip()
+    }
+    values |= {name: value for name, value in flags.items() if value is not None}
+    toolsets = _toolsets(values.pop("toolsets", None), list(known_toolsets))
+    if (url := values.get("url")) is not None:
+        values["url"] = environment_url(url)
+    if (level := values.get("log_level", "info")) not in LOG_LEVELS:
+        raise SettingsError(f"Unknown log level {level!r}.{_did_you_mean(level, LOG_LEVELS)}")
+    return Settings(**values, toolsets=toolsets)
+
+
+def environment_url(text: str) -> str:
+    """The environment's root address, without a path.
+
+    Raises:
+        SettingsError: Not an https address (http is taken for this machine only), or it holds credentials.
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise SettingsError("DYNAMICS_URL is not an address.") from None
+    if parts.username is not None or parts.password is not None:
+        raise SettingsError("DYNAMICS_URL must not hold a user name or password; use the sign-in settings.")
+    loopback = parts.hostname in _LOOPBACK
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and loopback)):
+        raise SettingsError(
+            "DYNAMICS_URL must be the https address of an environment, such as https://contoso.crm.dynamics.com."
+        )
+    if parts.path.rstrip("/") not in ("", "/api/data/v9.2") or parts.query or parts.fragment:
+        raise SettingsError("DYNAMICS_URL must end after the host, such as https://contoso.crm.dynamics.com.")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
+
+
+def _toolsets(text: str | None, known: list[str]) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"Unknown toolset {name!r}.{_did_you_mean(name, known)}")
+    if not names:
+        raise SettingsError(f"No toolset is named. Known: {', '.join(known)}.")
+    return names
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = closest(name, names, most=1)
+    return f" Did you mean {near[0]}?" if near else f" Known: {', '.join(names)}."

@@ -1,18 +1,22 @@
-"""Writes README's generated tables between their markers: ``uv run python docs/generate.py``.
+"""Writes README's generated tables and the snapshots of the tools: ``uv run python docs/generate.py``.
 
-The test suite fails when README and the code disagree.
+The test suite fails when they and the code disagree.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+from crm_server.protocol import wire_tool
 from crm_server.settings import SETTINGS
 from crm_tools.catalogue import catalogue
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+SNAPSHOTS = ROOT / "tests" / "tools" / "snapshots"
 
 
 def settings_table() -> str:
@@ -24,7 +28,7 @@ def settings_table() -> str:
 def tools_table() -> str:
     """Every tool with its operation and effect."""
     rows = [
-        f"| `{tool.name}` | {tool.title} | `{tool.operation.method} {tool.operation.path}` | {tool.action.value} |"
+        f"| `{tool.name}` | {tool.title} | `{tool.operation.method} {tool.operation.path}` | {tool.action} |"
         for tool in catalogue()
     ]
     return "\n".join(["| tool | does | request | effect |", "|---|---|---|---|", *rows])
@@ -38,10 +42,26 @@ def generated(text: str) -> str:
     for name, table in TABLES.items():
         pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
         text = re.sub(
-            pattern, lambda match, table=table: f"{match[1]}{table()}\n{match[2]}", text, flags=re.S
+            pattern, lambda match, table=table: f"{match[1]}{table()}\n{match[2]}", text, flags=re.DOTALL
         )
     return text
 
 
+def snapshots() -> dict[str, str]:
+    """File name -> the tool as it stands on the wire."""
+    return {
+        f"{tool.name}.json": json.dumps(
+            wire_tool(tool).model_dump(by_alias=True, mode="json", exclude_none=True), indent=2
+        )
+        + "\n"
+        for tool in catalogue()
+    }
+
+
 if __name__ == "__main__":
+    SNAPSHOTS.mkdir(exist_ok=True)
+    for old in SNAPSHOTS.glob("*.json"):
+        old.unlink()
+    for name, text in snapshots().items():
+        (SNAPSHOTS / name).write_text(text, encoding="utf-8")
     README.write_text(generated(README.read_text(encoding="utf-8")), encoding="utf-8")

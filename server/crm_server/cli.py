@@ -131,7 +131,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     try:
         anyio.run(serve)
-    except (LoopbackRequiredError, PortInUseError) as error:
+    except (LoopbackRequiredError, CannotListenError) as error:
         return _complain(str(error), USAGE)
     return OK
 

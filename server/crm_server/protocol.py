@@ -72,7 +72,7 @@ class _Adapter:
 
     def __init__(self, application: Application) -> None:
         self._caller = application.caller
-        self._tools = types.ListToolsResult(tools=[_wire_tool(tool) for tool in self._caller.tools()])
+        self._tools = types.ListToolsResult(tools=[wire_tool(tool) for tool in self._caller.tools()])
         self._schemas = {tool.name: tool.input_schema for tool in self._caller.tools()}
         self._spent: OrderedDict[str, None] = OrderedDict()
 
@@ -192,8 +192,8 @@ def _require_elicitation(context: Context, decision: Decision) -> None:
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
         raise ApprovalError(
             f"This needs the approval of a human (rule {', '.join(decision.rules)}), and this client cannot "
-            "ask one. Nothing was changed. Use a client that supports elicitation, or ask an administrator to "
-            "change that rule's effect to allow in the policy."
+            "ask one. Nothing was changed. Use a client that supports elicitation, or ask an administrator "
+            "to change that rule's effect to allow in the policy."
         )
 
 
@@ -204,7 +204,8 @@ def _require_accepted(action: str) -> None:
         )
 
 
-def _wire_tool(tool: Tool) -> types.Tool:
+def wire_tool(tool: Tool) -> types.Tool:
+    """The tool as MCP lists it."""
     hints = tool.hints
     return types.Tool(
         name=tool.name,

@@ -95,8 +95,8 @@ def _rule(given: Mapping[str, object], number: int, tables: Mapping[str, Table])
 def _rule_id(given: object, where: str) -> str:
     if not isinstance(given, str) or not _ID.fullmatch(given):
         raise PolicyTextError(
-            f"{where}: id must be a text of up to 64 letters, digits and - _ . that starts with a letter or a "
-            'digit, such as id = "read-everything".'
+            f"{where}: id must be a text of up to 64 letters, digits and - _ . that starts with a letter "
+            'or a digit, such as id = "read-everything".'
         )
     return given
 

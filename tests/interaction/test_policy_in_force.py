@@ -1,0 +1,218 @@
+"""The policy as a client meets it: what is not allowed is not listed, not sent and not disclosed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, MCPError
+
+from crm_sandbox import create_app
+from crm_tools.catalogue import Tool, catalogue
+from crm_tools.operations import Action
+from tests.interaction.connecting import Human, memory_client
+
+pytestmark = pytest.mark.anyio
+
+GUID = "0a1b2c3d-0000-4000-8000-0123456789ab"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Any]:
+    app = create_app()
+    yield app
+    app.close()
+
+
+def policy_file(folder: Path, text: str) -> str:
+    path = folder / "policy.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+ALLOW_ALL = """
+[[rules]]
+id = "everything"
+effect = "allow"
+actions = ["read", "create", "update", "delete"]
+tables = ["*"]
+"""
+
+
+async def content(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    result = await client.call_tool(tool, arguments)
+    answer: dict[str, Any] = json.loads(result.content[0].text)
+    return answer
+
+
+def valid_arguments(tool: Tool) -> dict[str, Any]:
+    """Arguments that the tool takes."""
+    needs = dict.fromkeys(tool.table.create_needs, "x")
+    return {
+        Action.READ: {tool.table.key: GUID} if tool.name.startswith("get_") else {},
+        Action.CREATE: needs,
+        Action.UPDATE: {tool.table.key: GUID, **needs},
+        Action.DELETE: {tool.table.key: GUID},
+    }[tool.action]
+
+
+@pytest.mark.parametrize("tool", catalogue(), ids=lambda tool: tool.name)
+async def test_under_deny_all_no_tool_reaches_the_crm(tool: Tool, tmp_path: Path, sandbox: Any) -> None:
+    async with memory_client(policy_file(tmp_path, ""), sandbox=sandbox) as client:
+        assert (await client.list_tools()).tools == []
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool(tool.name, valid_arguments(tool))
+        assert caught.value.error.code == -32602
+    assert list(sandbox.requests) == []
+
+
+NAMING_COLUMNS = [tool for tool in catalogue() if tool.action is not Action.DELETE]
+
+
+@pytest.mark.parametrize("tool", NAMING_COLUMNS, ids=lambda tool: tool.name)
+async def test_an_offered_tool_whose_call_is_denied_never_reaches_the_crm(
+    tool: Tool, tmp_path: Path, sandbox: Any
+) -> None:
+    hidden = [column for column in tool.table.columns if column != tool.table.key]
+    text = f"{ALLOW_ALL}\n[hidden]\n{tool.table.name} = {json.dumps(hidden)}\n"
+    arguments = valid_arguments(tool)
+    if tool.action is Action.READ:
+        arguments["select"] = [tool.table.primary_name]
+    async with memory_client(policy_file(tmp_path, text), sandbox=sandbox) as client:
+        error = (await content(client, tool.name, **arguments))["error"]
+    assert error["code"] == "denied_by_policy"
+    assert list(sandbox.requests) == []
+
+
+async def test_a_hidden_tool_and_an_unknown_tool_get_the_same_answer() -> None:
+    answers = []
+    async with memory_client("read-only") as client:
+        assert {tool.name.partition("_")[0] for tool in (await client.list_tools()).tools} == {"list", "get"}
+        for name in ("delete_account", "delete_acc0unt"):
+            with pytest.raises(MCPError) as caught:
+                await client.call_tool(name, {"accountid": GUID})
+            answers.append((caught.value.error.code, caught.value.error.message.replace(name, "NAME")))
+    assert answers[0] == answers[1]
+
+
+HIDING = ALLOW_ALL + '\n[hidden]\ncontact = ["emailaddress1", "lastname"]\naccount = ["revenue"]\n'
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("list_contacts", {"select": ["emailaddress1"]}),
+        ("list_contacts", {"filter": "startswith(emailaddress1,'a')"}),
+        ("list_contacts", {"orderby": "emailaddress1"}),
+        ("list_contacts", {"select": ["fullname"]}),
+        ("list_accounts", {"filter": "primarycontactid/emailaddress1 eq 'a'"}),
+        ("list_accounts", {"filter": "contact_customer_accounts/any(c:c/lastname eq 'a')"}),
+        ("list_accounts", {"orderby": "primarycontactid/lastname"}),
+        ("list_accounts", {"orderby": "primarycontactid"}),
+        ("list_opportunities", {"filter": "parentaccountid/revenue gt 5"}),
+        ("create_contact", {"lastname": "x", "emailaddress1": "a@b.example"}),
+        ("update_account", {"accountid": GUID, "revenue": 1}),
+        ("update_account", {"accountid": GUID, "revenue": 1, "dry_run": True}),
+    ],
+)
+async def test_a_hidden_column_can_be_neither_read_filtered_sorted_nor_written(
+    tool: str, arguments: dict[str, Any], tmp_path: Path, sandbox: Any
+) -> None:
+    async with memory_client(policy_file(tmp_path, HIDING), sandbox=sandbox) as client:
+        error = (await content(client, tool, **arguments))["error"]
+    assert error["code"] == "denied_by_policy"
+    assert any(rule.startswith("hidden:") for rule in error["rules"])
+    assert list(sandbox.requests) == []
+
+
+async def test_hidden_columns_are_in_no_answer(tmp_path: Path) -> None:
+    async with memory_client(policy_file(tmp_path, HIDING), human=Human("accept")) as client:
+        texts = [
+            json.dumps(await content(client, "list_accounts", format="detailed", top=50)),
+            json.dumps(await content(client, "list_contacts", format="detailed", top=50)),
+            json.dumps(
+                await content(
+                    client, "list_accounts", expand=["primarycontactid", "contact_customer_accounts"]
+                )
+            ),
+        ]
+        first = (await content(client, "list_contacts", top=1))["records"][0]
+        texts.append(json.dumps(await content(client, "get_contact", contactid=first["contactid"])))
+        update = await content(client, "update_contact", contactid=first["contactid"], jobtitle="CTO")
+        texts.append(json.dumps(update))
+    for text in texts:
+        for name in ("emailaddress1", "lastname", "fullname", "revenue"):
+            if name == "emailaddress1" and '"accountid"' in text:
+                continue  # accounts have a column of that name, which is not hidden
+            assert f'"{name}"' not in text
+    accounts = json.loads(texts[0])["records"]
+    contacts = [record["primarycontactid"] for record in accounts if "primarycontactid" in record]
+    assert contacts
+    assert all("name" not in contact for contact in contacts)
+
+
+async def test_a_limit_on_writes_says_when_it_frees(tmp_path: Path) -> None:
+    policy = policy_file(tmp_path, ALLOW_ALL + "\n[limits]\nwrites_per_minute = 2\n")
+    async with memory_client(policy) as client:
+        for _ in range(2):
+            assert "record" in await content(client, "create_lead", lastname="A")
+        error = (await content(client, "create_lead", lastname="A"))["error"]
+    assert error["code"] == "denied_by_policy"
+    assert error["rules"] == ["limit:writes_per_minute"]
+    assert "frees" in error["message"]
+
+
+async def test_a_limit_on_rows_narrows_a_read_and_the_rest_is_behind_the_cursor(tmp_path: Path) -> None:
+    policy = policy_file(tmp_path, ALLOW_ALL + "\n[limits]\nrows_per_read = 3\n")
+    async with memory_client(policy) as client:
+        answer = await content(client, "list_accounts", top=50)
+        assert (answer["shown"], answer["more"]) == (3, True)
+        assert (await content(client, "list_accounts", cursor=answer["cursor"]))["shown"] == 3
+
+
+async def test_the_human_sees_what_a_delete_takes_along(sandbox: Any) -> None:
+    human = Human("decline")
+    async with memory_client(human=human, sandbox=sandbox) as client:
+        found = await content(client, "list_accounts", filter="primarycontactid ne null", top=1)
+        account = found["records"][0]
+        await content(client, "delete_account", accountid=account["accountid"])
+    assert account["name"] in human.questions[0]
+    assert "contacts" in human.questions[0]
+    assert all(request.method == "GET" for request in sandbox.requests)
+
+
+class Meddler(Human):
+    """Agrees, but while being asked the first time someone else changes the record."""
+
+    def __init__(self, other: Client, lead: str) -> None:
+        super().__init__("accept")
+        self._other = other
+        self._lead = lead
+
+    async def __call__(self, context: Any, params: Any) -> Any:
+        if not self.questions:
+            await content(self._other, "update_lead", leadid=self._lead, companyname="Changed meanwhile")
+        return await super().__call__(context, params)
+
+
+async def test_an_approval_in_mid_call_is_void_when_the_record_changes_meanwhile(sandbox: Any) -> None:
+    async with memory_client(sandbox=sandbox) as other:
+        lead = (await content(other, "create_lead", lastname="Contested"))["record"]["leadid"]
+        async with memory_client(era="legacy", human=Meddler(other, lead), sandbox=sandbox) as client:
+            error = (await content(client, "delete_lead", leadid=lead))["error"]
+        assert error["code"] == "conflict"
+        assert (await content(other, "get_lead", leadid=lead))["record"]["companyname"] == "Changed meanwhile"
+
+
+async def test_an_approval_by_second_call_counts_only_for_the_version_that_was_shown(sandbox: Any) -> None:
+    async with memory_client(sandbox=sandbox) as other:
+        lead = (await content(other, "create_lead", lastname="Contested"))["record"]["leadid"]
+        human = Meddler(other, lead)
+        async with memory_client(era="auto", human=human, sandbox=sandbox) as client:
+            assert "deleted" in await content(client, "delete_lead", leadid=lead)
+        assert len(human.questions) == 2
+        assert "Changed meanwhile" not in human.questions[0]
+        assert "Changed meanwhile" in human.questions[1]

@@ -1,0 +1,72 @@
+"""Cursors are opaque words that only this server, this caller and this table can use, for an hour."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crm_server.cursors import LIFETIME, Continuation, Cursors
+from crm_tools.errors import InputError
+from crm_tools.operations import Expansion, OrderBy, Query
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+QUERY = Query(
+    table="account",
+    select=("accountid", "name"),
+    filter="name eq 'Ä'",
+    orderby=(OrderBy("revenue", descending=True),),
+    expand=(Expansion("primarycontactid", "contact", ("contactid",), many=False),),
+    named={"account": frozenset({"name", "revenue"})},
+    top=7,
+    count=True,
+)
+CONTINUATION = Continuation(
+    QUERY, "https://contoso.crm.dynamics.com/api/data/v9.2/accounts?$skiptoken=%253Ccookie"
+)
+
+
+def test_a_cursor_opens_to_the_query_and_link_it_was_made_from() -> None:
+    cursors = Cursors()
+    cursor = cursors.seal(CONTINUATION, "ann", NOW)
+    assert cursors.open(cursor, "account", "ann", NOW + LIFETIME) == CONTINUATION
+
+
+@pytest.mark.parametrize(
+    ("table", "caller", "later"),
+    [
+        ("contact", "ann", timedelta()),
+        ("account", "bob", timedelta()),
+        ("account", "ann", LIFETIME + timedelta(seconds=1)),
+    ],
+)
+def test_another_table_another_caller_and_a_late_call_are_refused(
+    table: str, caller: str, later: timedelta
+) -> None:
+    cursors = Cursors()
+    cursor = cursors.seal(CONTINUATION, "ann", NOW)
+    with pytest.raises(InputError):
+        cursors.open(cursor, table, caller, NOW + later)
+
+
+def test_a_cursor_of_another_server_is_refused() -> None:
+    with pytest.raises(InputError):
+        Cursors().open(Cursors().seal(CONTINUATION, "ann", NOW), "account", "ann", NOW)
+
+
+@given(st.text(max_size=300))
+def test_any_made_up_text_is_refused_with_a_clear_error(text: str) -> None:
+    with pytest.raises(InputError):
+        Cursors(b"k" * 32).open(text, "account", "ann", NOW)
+
+
+@given(st.data())
+def test_a_cursor_with_one_character_changed_is_refused(data: st.DataObject) -> None:
+    cursors = Cursors(b"k" * 32)
+    cursor = cursors.seal(CONTINUATION, "ann", NOW)
+    place = data.draw(st.integers(0, len(cursor) - 2))  # the last character may hold unused bits
+    other = "A" if cursor[place] != "A" else "B"
+    with pytest.raises(InputError):
+        cursors.open(cursor[:place] + other + cursor[place + 1 :], "account", "ann", NOW)

@@ -1,0 +1,79 @@
+"""Settings are read once, and what is wrong stops the start with the closest right word."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from crm_server.settings import Settings, SettingsError, environment_url, read_settings
+
+TOOLSETS = ("accounts", "contacts", "opportunities", "leads")
+
+
+def test_settings_come_from_the_environment_and_flags_win() -> None:
+    environ = {
+        "DYNAMICS_URL": "https://contoso.crm.dynamics.com/",
+        "DYNAMICS_POLICY": "read-only",
+        "PATH": "/bin",
+    }
+    assert read_settings(environ, TOOLSETS) == Settings(
+        url="https://contoso.crm.dynamics.com", policy="read-only"
+    )
+    assert read_settings(environ, TOOLSETS, policy="full-access", toolsets=None).policy == "full-access"
+
+
+def test_settings_are_frozen_and_do_not_show_the_secret() -> None:
+    settings = read_settings({"DYNAMICS_CLIENT_SECRET": "hunter2"}, TOOLSETS)
+    assert settings.client_secret == "hunter2"
+    assert "hunter2" not in repr(settings)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.url = "https://other"  # type: ignore[misc]  # the assignment is what is tested
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"DYNAMICS_POLCY": "read-only"}, "DYNAMICS_POLICY"),
+        ({"DYNAMICS_CLIENT_SECRETS": "x"}, "DYNAMICS_CLIENT_SECRET"),
+        ({"dynamics_url": "https://x.crm.dynamics.com"}, "DYNAMICS_URL"),
+        ({"DYNAMICS_TOOLSETS": "acounts"}, "accounts"),
+        ({"DYNAMICS_TOOLSETS": ","}, "accounts"),
+        ({"DYNAMICS_LOG_LEVEL": "inf"}, "info"),
+    ],
+)
+def test_a_misspelt_setting_is_answered_with_the_closest(environ: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environ, TOOLSETS)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://contoso.crm.dynamics.com",
+        "https://user:secret@contoso.crm.dynamics.com",
+        "https://",
+        "ftp://contoso.crm.dynamics.com",
+        "contoso.crm.dynamics.com",
+        "https://contoso.crm.dynamics.com/other/path",
+        "https://contoso.crm.dynamics.com?x=1",
+        "https://contoso.crm.dynamics.com:port",
+    ],
+)
+def test_an_address_that_is_not_an_environment_is_refused_without_being_repeated(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        environment_url(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "root"),
+    [
+        ("https://contoso.crm4.dynamics.com/api/data/v9.2/", "https://contoso.crm4.dynamics.com"),
+        ("http://127.0.0.1:8322", "http://127.0.0.1:8322"),
+        ("http://[::1]:8322/", "http://[::1]:8322"),
+    ],
+)
+def test_an_address_is_taken_down_to_its_root(url: str, root: str) -> None:
+    assert environment_url(url) == root

@@ -107,8 +107,8 @@ def _serve(options: argparse.Namespace) -> int:
     from crm_server.log import configure_logging
     from crm_server.protocol import build_server
     from crm_server.transports import (
+        CannotListenError,
         LoopbackRequiredError,
-        PortInUseError,
         serve_http,
         serve_sse,
         serve_stdio,

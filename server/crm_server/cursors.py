@@ -78,7 +78,7 @@ def _dump(query: Query) -> list[Any]:
         query.select,
         query.filter,
         [[key.path, key.descending] for key in query.orderby],
-        [[item.name, item.table, item.select, item.many] for item in query.expand],
+        [[item.name, item.table, item.select, item.lookup, item.many] for item in query.expand],
         {table: sorted(columns) for table, columns in query.named.items()},
         query.top,
         query.count,
@@ -92,7 +92,10 @@ def _load(dumped: list[Any]) -> Query:
         select=tuple(select),
         filter=text,
         orderby=tuple(OrderBy(path, descending) for path, descending in orderby),
-        expand=tuple(Expansion(name, target, tuple(columns), many) for name, target, columns, many in expand),
+        expand=tuple(
+            Expansion(name, target, tuple(columns), lookup, many)
+            for name, target, columns, lookup, many in expand
+        ),
         named={name: frozenset(columns) for name, columns in named.items()},
         top=top,
         count=count,

@@ -34,7 +34,7 @@ from crm_tools.operations import (
     Write,
 )
 from crm_tools.shaping import ETAG, FORMATTED
-from crm_tools.tables import ColumnType, Table
+from crm_tools.tables import ColumnType, Relationship, Table
 
 
 @dataclass(frozen=True)
@@ -186,18 +186,30 @@ class Gateway:
         return write.etag or before.get(ETAG)
 
     def _before(self, write: Update | Delete, table: Table) -> Fetch:
-        """What is read to show a human what a change does: never a hidden column."""
+        """What is read to show a human what a change does: only what the caller may read."""
         if isinstance(write, Update):
             changed = {*write.values, *(item.column for item in write.bindings)}
-            columns = visible(self._crm.policy, table.name, (table.primary_name, *changed))
+            columns = self.readable(table.name, (table.primary_name, *changed))
             return Fetch(table.name, write.key, (table.key, *columns))
-        columns = visible(self._crm.policy, table.name, table.columns)
+        columns = self.readable(table.name, table.columns)
         cascading = tuple(
-            Expansion(item.name, item.table, (self._crm.tables[item.table].key,), many=True)
+            self._counted(item)
             for item in table.relationships.values()
-            if item.cascades
+            if item.cascades and self._may_count(item)
         )
-        return Fetch(table.name, write.key, columns, cascading)
+        return Fetch(table.name, write.key, columns or (table.key,), cascading)
+
+    def _counted(self, relationship: Relationship) -> Expansion:
+        related = self._crm.tables[relationship.table]
+        lookup = related.navigations[relationship.lookup].column
+        return Expansion(relationship.name, related.name, (related.key,), lookup, many=True)
+
+    def _may_count(self, relationship: Relationship) -> bool:
+        expansion = self._counted(relationship)
+        return (
+            len(self.readable(expansion.table, (*expansion.select, expansion.lookup)))
+            == len(expansion.select) + 1
+        )
 
     def _page(self, query: Query, result: ResultPage) -> Page:
         cursor = None

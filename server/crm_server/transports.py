@@ -17,7 +17,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from crm_server.stdio import GRACE_SECONDS, MAX_MESSAGE_BYTES, stdio_streams
 
 if TYPE_CHECKING:
     import uvicorn
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LAST_RESORT_SECONDS = 1.9
@@ -79,7 +80,13 @@ async def serve_http(server: Server[Any], host: str, port: int, on_ready: OnRead
         )
         with _only_error(), _stop_on_signals() as stop:
             async with _last_resort(stop), server.session_manager.run():
-                await _serve_app(app, listener, stop, lambda: on_ready(f"{endpoint.url}/mcp"))
+                await _serve_app(
+                    app,
+                    listener,
+                    stop,
+                    on_ready=lambda: on_ready(f"{endpoint.url}/mcp"),
+                    on_cut_off=lambda: _terminate_sessions(server.session_manager),
+                )
 
 
 async def serve_sse(server: Server[Any], host: str, port: int, on_ready: OnReady) -> None:
@@ -93,7 +100,7 @@ async def serve_sse(server: Server[Any], host: str, port: int, on_ready: OnReady
         with _only_error(), _stop_on_signals() as stop:
             async with _last_resort(stop), server.lifespan(server) as state:
                 app = _sse_app(server, state, endpoint.security)
-                await _serve_app(app, listener, stop, lambda: on_ready(f"{endpoint.url}/sse"))
+                await _serve_app(app, listener, stop, on_ready=lambda: on_ready(f"{endpoint.url}/sse"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +203,29 @@ def _sse_app(server: Server[Any], lifespan_state: Any, security: TransportSecuri
     return _HostAndOriginCheck(app, security)
 
 
+async def _terminate_sessions(manager: StreamableHTTPSessionManager) -> None:
+    """Ends the sessions of the handshake era, and with them the calls that are still under way.
+
+    Left to the manager's own exit, each such call waits a second to write to a stream that nobody reads,
+    which is more than the time there is. The manager offers no public way.
+    """
+    for transport in list(manager._server_instances.values()):
+        await transport.terminate()
+
+
+async def _nothing() -> None:
+    """For transports whose calls end with their responses."""
+
+
 async def _serve_app(
-    app: ASGIApp, listener: socket.socket, stop: anyio.Event, on_ready: Callable[[], None]
+    app: ASGIApp,
+    listener: socket.socket,
+    stop: anyio.Event,
+    *,
+    on_ready: Callable[[], None],
+    on_cut_off: Callable[[], Awaitable[None]] = _nothing,
 ) -> None:
+    """Runs the application until ``stop``, then gives its requests ``GRACE_SECONDS`` and cuts them off."""
     endable = _Endable(app)
     http_server = _http_server(endable, on_ready)
     ended = anyio.Event()
@@ -211,6 +238,7 @@ async def _serve_app(
             with anyio.CancelScope(shield=True):
                 with anyio.move_on_after(GRACE_SECONDS):
                     await ended.wait()
+                await on_cut_off()
                 endable.cut_off()
 
     async with anyio.create_task_group() as tasks:

@@ -61,25 +61,6 @@ def test_the_window_slides_and_does_not_start_anew_on_the_minute() -> None:
     assert [budget.spent(at(now)).writes_last_minute for now in (59, 60, 89, 90, 110)] == [3, 2, 2, 1, 0]
 
 
-def test_what_was_not_sent_is_given_back_once() -> None:
-    budget = Budget()
-    kept, unsent = budget.reserve(Action.DELETE, NOON), budget.reserve(Action.DELETE, NOON)
-    budget.release(unsent)
-    budget.release(unsent)
-    assert budget.spent(NOON) == Spent(1, 1)
-    budget.release(kept)
-    assert budget.spent(NOON) == Spent(0, 0)
-
-
-def test_giving_back_after_the_window_has_passed_changes_nothing() -> None:
-    budget = Budget()
-    late = budget.reserve(Action.UPDATE, NOON)
-    budget.reserve(Action.UPDATE, at(90))
-    budget.spent(at(90))
-    budget.release(late)
-    assert budget.spent(at(90)) == Spent(1, 0)
-
-
 def test_a_clock_that_is_set_back_frees_nothing_early() -> None:
     budget = Budget()
     budget.reserve(Action.UPDATE, at(3600))

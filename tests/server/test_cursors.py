@@ -18,7 +18,7 @@ QUERY = Query(
     select=("accountid", "name"),
     filter="name eq 'Ä'",
     orderby=(OrderBy("revenue", descending=True),),
-    expand=(Expansion("primarycontactid", "contact", ("contactid",), many=False),),
+    expand=(Expansion("primarycontactid", "contact", ("contactid",), "_primarycontactid_value", many=False),),
     named={"account": frozenset({"name", "revenue"})},
     top=7,
     count=True,

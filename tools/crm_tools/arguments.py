@@ -103,14 +103,14 @@ def _expansion(
     if relationship := table.relationships.get(name):
         related = tables[relationship.table]
         back = related.navigations[relationship.lookup].column
-        columns = (related.key, *concise[related.name], back)
-        return Expansion(name, related.name, tuple(dict.fromkeys(columns)), many=True)
+        columns = (related.key, *concise[related.name])
+        return Expansion(name, related.name, tuple(dict.fromkeys(columns)), back, many=True)
     navigation = table.navigations.get(name)
     if navigation is None or navigation.table not in tables:
         raise UnknownNameError(f"relationship of {table.name}", name, expandable(table, tables))
     related = tables[navigation.table]
     columns = (related.key, *concise[related.name])
-    return Expansion(name, related.name, tuple(dict.fromkeys(columns)), many=False)
+    return Expansion(name, related.name, tuple(dict.fromkeys(columns)), navigation.column, many=False)
 
 
 def expandable(table: Table, tables: Mapping[str, Table]) -> tuple[str, ...]:

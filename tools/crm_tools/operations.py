@@ -50,11 +50,15 @@ class OrderBy:
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """Related rows to bring along: ``many`` for a one-to-many relationship."""
+    """Related rows to bring along: ``many`` for a one-to-many relationship.
+
+    ``lookup`` is the column that makes the relation: of the row itself, or of the related rows when ``many``.
+    """
 
     name: str
     table: str
     select: tuple[str, ...]
+    lookup: str
     many: bool
 
 
@@ -79,7 +83,7 @@ class Query:
 
     def accesses(self) -> tuple[Access, ...]:
         """The reads a policy has to allow."""
-        own = frozenset(self.select) | self.named.get(self.table, frozenset())
+        own = frozenset(self.select) | self.named.get(self.table, frozenset()) | _followed(self.expand)
         related = [
             Access(Action.READ, table, reads=columns)
             for table, columns in self.named.items()
@@ -99,10 +103,8 @@ class Fetch:
 
     def accesses(self) -> tuple[Access, ...]:
         """The reads a policy has to allow."""
-        return (
-            Access(Action.READ, self.table, reads=frozenset(self.select), rows=1),
-            *_expanded(self.expand),
-        )
+        own = frozenset(self.select) | _followed(self.expand)
+        return (Access(Action.READ, self.table, reads=own, rows=1), *_expanded(self.expand))
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +237,17 @@ class CrmPort(Protocol):
         ...
 
 
+def _followed(expansions: tuple[Expansion, ...]) -> frozenset[str]:
+    return frozenset(item.lookup for item in expansions if not item.many)
+
+
 def _expanded(expansions: tuple[Expansion, ...]) -> tuple[Access, ...]:
-    return tuple(Access(Action.READ, item.table, reads=frozenset(item.select)) for item in expansions)
+    return tuple(
+        Access(
+            Action.READ, item.table, reads=frozenset(item.select) | ({item.lookup} if item.many else set())
+        )
+        for item in expansions
+    )
 
 
 def _written(values: Mapping[str, Any], bindings: tuple[Binding, ...]) -> frozenset[str]:

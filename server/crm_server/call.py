@@ -13,18 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import structlog
-
 from crm_server.approval import Approver
 from crm_server.dataverse import crm_request_id
 from crm_server.gateway import Crm, Gateway, Trail
+from crm_server.log import bound, get_logger
 from crm_server.policy.decide import ever_allows
 from crm_server.policy.model import Decision, Principal
 from crm_tools.catalogue import Tool
 from crm_tools.errors import CrmError, InternalError
 from crm_tools.handlers import Context
 
-log = structlog.get_logger("crm_server.call")
+log = get_logger("call")
 
 
 class UnknownToolError(LookupError):
@@ -92,7 +91,7 @@ class Caller:
         request_id = uuid4().hex[:12]
         crm_request_id.set(None)
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with bound(request_id=request_id):
             answer = await self._run(tool, arguments, principal, approver, trail, request_id)
             log.info(
                 "call",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mcp import Client, StdioServerParameters
-from mcp.client.context import ClientRequestContext
+from mcp.client.session import ClientRequestContext
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
 
 from crm_server.demo_output import JsonLines, ReadableText
@@ -136,13 +136,13 @@ async def _agent_run(output: Output) -> None:
         "Then a person looks on, and the same delete is put to the person.",
     )
     filter_ = "statecode eq 'Open' and estimatedclosedate lt 2026-11-23"
-    stale = {"filter": filter_, "orderby": "estimatedvalue", "top": 1}
+    stale: dict[str, Any] = {"filter": filter_, "orderby": "estimatedvalue", "top": 1}
     columns = ["name", "estimatedvalue", "estimatedclosedate", "stepname"]
     async with _assistant(output) as client:
         agent = Assistant(client, output)
         found = (await agent.call("list_opportunities", **stale, select=columns))["records"][0]
         key = found["opportunityid"]
-        changes = {"estimatedclosedate": "2026-12-18", "closeprobability": 20}
+        changes: dict[str, Any] = {"estimatedclosedate": "2026-12-18", "closeprobability": 20}
         await agent.call("update_opportunity", opportunityid=key, etag=found["etag"], dry_run=True, **changes)
         await agent.call("update_opportunity", opportunityid=key, etag=found["etag"], **changes)
         await agent.call("delete_opportunity", opportunityid=key, fails=True)
@@ -153,7 +153,7 @@ async def _agent_run(output: Output) -> None:
 def _assistant(output: Output, human: Callable[[str], bool] | None = None) -> Client:
     """A client of a new server process. With a ``human`` it can be asked; without, it says it cannot."""
 
-    async def elicit(_context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+    async def elicit(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         if human is None:
             raise DemoError("nobody is there to be asked")
         agreed = human(params.message)

@@ -12,8 +12,9 @@ from typing import Any
 
 from crm_server.approval import Approver, plan_for
 from crm_server.cursors import Continuation, Cursors
-from crm_server.dataverse.client import DataverseClient, ResultPage
+from crm_server.dataverse.client import DataverseClient
 from crm_server.dataverse.requests import build
+from crm_server.dataverse.responses import ResultPage
 from crm_server.policy.budget import Budget
 from crm_server.policy.decide import combine, decide, visible
 from crm_server.policy.model import Decision, Outcome, Policy, Principal, Spent

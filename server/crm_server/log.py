@@ -14,7 +14,9 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Literal, TextIO, cast
+from typing import Any, TextIO, cast
+
+from crm_server.settings import Level
 
 
 def _import_structlog() -> None:
@@ -36,13 +38,17 @@ _import_structlog()
 import structlog  # noqa: E402 - must come after the import above
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger  # noqa: E402 - as above
 
-Level = Literal["debug", "info", "warning", "error"]
-
 REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(
     r"secret|token|passw(or)?d|authorization|credential|cookie|assertion|api_?key", re.IGNORECASE
 )
 _OUR_PACKAGES = ("crm_server", "crm_tools", "crm_prompts", "crm_sandbox")
+
+
+def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    """A logger of ours. Loggers are had from here, so that structlog is imported as above."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    return logger
 
 
 def configure_logging(level: Level = "info", stream: TextIO | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
 from crm_tools.errors import closest
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 PREFIX = "DYNAMICS_"
 DEFAULT_POLICY = "sales-assistant"
-LOG_LEVELS = ("debug", "info", "warning", "error")
+Level = Literal["debug", "info", "warning", "error"]
+LOG_LEVELS: tuple[Level, ...] = get_args(Level)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -56,7 +57,7 @@ class Settings:
     client_secret: str | None = field(default=None, repr=False)
     policy: str = DEFAULT_POLICY
     toolsets: tuple[str, ...] | None = None
-    log_level: str = "info"
+    log_level: Level = "info"
 
 
 def read_settings(environ: Mapping[str, str], known_toolsets: Iterable[str], **flags: str | None) -> Settings:
@@ -68,7 +69,7 @@ def read_settings(environ: Mapping[str, str], known_toolsets: Iterable[str], **f
     known = {setting.variable: setting.field for setting in SETTINGS}
     for name in environ:
         if name.upper().startswith(PREFIX) and name not in known:
-            raise SettingsError(f"Unknown setting {name}.{_did_you_mean(name, known)}")
+            raise SettingsError(f"Unknown setting {name}.{did_you_mean(name, known)}")
     values = {
         known[name]: value.strip() for name, value in environ.items() if name in known and value.strip()
     }
@@ -77,7 +78,7 @@ def read_settings(environ: Mapping[str, str], known_toolsets: Iterable[str], **f
     if (url := values.get("url")) is not None:
         values["url"] = environment_url(url)
     if (level := values.get("log_level", "info")) not in LOG_LEVELS:
-        raise SettingsError(f"Unknown log level {level!r}.{_did_you_mean(level, LOG_LEVELS)}")
+        raise SettingsError(f"Unknown log level {level!r}.{did_you_mean(level, LOG_LEVELS)}")
     return Settings(**values, toolsets=toolsets)
 
 
@@ -111,13 +112,14 @@ def _toolsets(text: str | None, known: list[str]) -> tuple[str, ...] | None:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
         if name not in known:
-            raise SettingsError(f"Unknown toolset {name!r}.{_did_you_mean(name, known)}")
+            raise SettingsError(f"Unknown toolset {name!r}.{did_you_mean(name, known)}")
     if not names:
         raise SettingsError(f"No toolset is named. Known: {', '.join(known)}.")
     return names
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the closest known one, or all of them."""
     names = list(known)
     near = closest(name, names, most=1)
     return f" Did you mean {near[0]}?" if near else f" Known: {', '.join(names)}."

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 SCRIPT = str(Path(__file__).with_name("echo_server.py"))
 STUCK_SECONDS = 30
@@ -31,7 +32,7 @@ MODERN_META = {
 class EchoProcess:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
-        self.pid = process.pid
+        self.told_to_end = 0.0
         self.stdin: IO[bytes] = process.stdin
         self.stdout: IO[bytes] = process.stdout
         self.stderr: IO[bytes] = process.stderr
@@ -73,11 +74,17 @@ class EchoProcess:
                 return seen[-1].removeprefix(word).strip()
         raise AssertionError(f"the server never said {word!r} but {seen}")
 
+    def tell_to_end(self, how: Literal["EOF", "SIGTERM", "SIGINT"]) -> None:
+        self.told_to_end = time.monotonic()
+        if how == "EOF":
+            self.stdin.close()
+        else:
+            self.process.send_signal(signal.Signals[how])
+
     def end(self) -> tuple[int, float, str, bytes]:
-        """Exit code, seconds until the end, the rest of stderr, the rest of stdout."""
-        started = time.monotonic()
+        """Exit code, seconds since it was told to end, the rest of stderr, the rest of stdout."""
         code = self.process.wait(STUCK_SECONDS)
-        seconds = time.monotonic() - started
+        seconds = time.monotonic() - self.told_to_end
         return code, seconds, self.stderr.read().decode(), self.stdout.read()
 
 
@@ -97,7 +104,5 @@ def echo_process(*arguments: str, stdin: Any = subprocess.PIPE) -> Iterator[Echo
         for pipe in (process.stdout, process.stderr):
             pipe.close()
         if process.stdin:
-            try:
+            with suppress(BrokenPipeError):
                 process.stdin.close()
-            except BrokenPipeError:
-                pass

@@ -1,13 +1,12 @@
 """A small low-level server for the transport tests: ``python echo_server.py stdio|http|sse [HOST PORT]``.
 
-What it is ready to say goes to stderr: ``ready ADDRESS`` (HTTP and SSE), ``waiting`` when a call of the tool
-``wait`` is under way, ``lifespan ended`` when it has ended in an orderly way.
+What it is ready to say goes to stderr: ``ready ADDRESS`` (HTTP and SSE), ``waiting`` when a call of ``wait``
+or ``block`` is under way, ``lifespan ended`` and ``returned`` when it has ended in an orderly way.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -32,6 +31,10 @@ async def _echo(text: str) -> str:
     return text
 
 
+async def _length(text: str) -> str:
+    return str(len(text))
+
+
 async def _many(text: str) -> str:
     return "x" * int(text)
 
@@ -49,9 +52,9 @@ async def _block(text: str) -> str:
 
 
 async def _print(text: str) -> str:
-    print(text)
+    print(text)  # noqa: T201 - a stray print is what this tool is for
     os.write(1, (text + " raw\n").encode())
-    subprocess.run(["/bin/echo", text + " from a child"], check=True)
+    await anyio.run_process(["/bin/echo", text + " from a child"], stdin=None, stdout=None)
     return "input is " + repr(os.read(0, 10))
 
 
@@ -61,6 +64,7 @@ async def _surrogate(_text: str) -> str:
 
 TOOLS = {
     "echo": _echo,
+    "length": _length,
     "many": _many,
     "wait": _wait,
     "block": _block,
@@ -108,6 +112,11 @@ async def main(transport: str, host: str = "127.0.0.1", port: str = "0") -> None
         await serve_sse(build(), host, int(port), ready)
 
 
+def standard_streams() -> list[tuple[int, int]]:
+    return [(os.fstat(fd).st_dev, os.fstat(fd).st_ino) for fd in (0, 1)]
+
+
 if __name__ == "__main__":
+    before = standard_streams()
     anyio.run(main, *sys.argv[1:])
-    say("returned")
+    say("returned" if standard_streams() == before else "returned with stdin or stdout led elsewhere")

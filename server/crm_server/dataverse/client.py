@@ -1,0 +1,98 @@
+"""The Dataverse client: operations in, rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from crm_server.dataverse.requests import CrmRequest, build, next_page, who_am_i
+from crm_server.dataverse.responses import (
+    DUPLICATE_KEY,
+    CrmResponse,
+    ResultPage,
+    crm_code,
+    parse_page,
+    parse_row,
+)
+from crm_server.dataverse.sender import Sender, checked
+from crm_tools.operations import Create, Delete, Fetch, Query, Row, Update
+from crm_tools.tables import Table
+
+if TYPE_CHECKING:
+    import httpx
+
+PRECONDITION_FAILED = 412
+
+
+class DataverseClient:
+    """Works on the tables of one environment. Each method may raise an ``UpstreamError``."""
+
+    def __init__(self, sender: Sender, tables: Mapping[str, Table]) -> None:
+        self._sender = sender
+        self._tables = tables
+
+    async def query(self, query: Query) -> ResultPage:
+        """The first page of rows."""
+        return parse_page(await self._success(build(query, self._tables)))
+
+    async def next_page(self, link: str, page_size: int) -> ResultPage:
+        """The page behind a nextLink."""
+        return parse_page(await self._success(next_page(link, page_size)))
+
+    async def fetch(self, fetch: Fetch) -> Row:
+        """One row."""
+        return parse_row(await self._success(build(fetch, self._tables)))
+
+    async def create(self, create: Create) -> Row:
+        """The created row.
+
+        When an earlier try's answer was lost and this one says that the key exists, the row is ours: it was
+        created then, and is read back instead of being created again.
+        """
+        sent = await self._sender.send(build(create, self._tables))
+        if sent.repeated and _key_exists(sent.response):
+            return await self._read_back(create)
+        return self._saved(checked(sent), create)
+
+    async def update(self, update: Update) -> Row:
+        """The changed row."""
+        return self._saved(await self._success(build(update, self._tables)), update)
+
+    async def delete(self, delete: Delete) -> None:
+        """Deletes the row."""
+        await self._success(build(delete, self._tables))
+
+    async def who_am_i(self) -> Mapping[str, Any]:
+        """Ids of the signed-in user, business unit and organisation."""
+        return parse_row(await self._success(who_am_i()))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._sender.aclose()
+
+    async def _success(self, request: CrmRequest) -> CrmResponse:
+        return checked(await self._sender.send(request))
+
+    async def _read_back(self, create: Create) -> Row:
+        columns = create.returning or (self._tables[create.table].key,)
+        return await self.fetch(Fetch(create.table, create.key, columns))
+
+    def _saved(self, response: CrmResponse, write: Create | Update) -> Row:
+        if write.returning:
+            return parse_row(response)
+        return {self._tables[write.table].key: write.key}
+
+
+def open_client(
+    *,
+    base_url: str,
+    tables: Mapping[str, Table],
+    auth: httpx.Auth | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> DataverseClient:
+    """A client of the environment at ``base_url``, such as ``https://contoso.crm.dynamics.com``."""
+    return DataverseClient(Sender(base_url, auth, transport), tables)
+
+
+def _key_exists(response: CrmResponse) -> bool:
+    return response.status == PRECONDITION_FAILED and crm_code(response) == DUPLICATE_KEY

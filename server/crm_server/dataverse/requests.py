@@ -1,0 +1,138 @@
+"""Pure builders: from an operation to the request that carries it out. Nothing is sent here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from crm_server.dataverse.literals import key, query_string
+from crm_tools.operations import Binding, Create, Delete, Expansion, Fetch, Operation, Query, Update
+from crm_tools.shaping import MOST_RELATED
+from crm_tools.tables import Table
+
+ANNOTATIONS = 'odata.include-annotations="*"'
+REPRESENTATION = "return=representation"
+
+_UNDESCRIBED_SETS = {
+    "systemuser": "systemusers",
+    "team": "teams",
+    "transactioncurrency": "transactioncurrencies",
+}
+"""Entity sets of tables that lookups lead to and the API description leaves out."""
+
+
+class RequestKind(StrEnum):
+    """What a request does, which decides how it may be repeated."""
+
+    READ = "read"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class CrmRequest:
+    """A request as a value. ``path`` is relative to the service root and already encoded."""
+
+    method: str
+    path: str
+    kind: RequestKind
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+
+
+def build(operation: Operation, tables: Mapping[str, Table]) -> CrmRequest:
+    """The request of an operation."""
+    table = tables[operation.table]
+    match operation:
+        case Query():
+            return _query(operation, table)
+        case Fetch():
+            options = [("$select", ",".join(operation.select))] if operation.select else []
+            options += _expand(operation.expand)
+            path = _row(table, operation.key) + (f"?{query_string(options)}" if options else "")
+            return CrmRequest("GET", path, RequestKind.READ, {"Prefer": ANNOTATIONS})
+        case Create():
+            body = {table.key: operation.key, **operation.values, **_bound(operation.bindings, tables)}
+            path = table.entity_set + _returning(operation.returning)
+            return CrmRequest("POST", path, RequestKind.CREATE, _prefer(operation.returning), body)
+        case Update():
+            body = {**operation.values, **_bound(operation.bindings, tables)}
+            path = _row(table, operation.key) + _returning(operation.returning)
+            # If-Match keeps a mistyped key from becoming a new row: PATCH without it is an upsert.
+            headers = {"If-Match": operation.etag or "*", **_prefer(operation.returning)}
+            return CrmRequest("PATCH", path, RequestKind.UPDATE, headers, body)
+        case Delete():
+            headers = {"If-Match": operation.etag or "*"}
+            return CrmRequest("DELETE", _row(table, operation.key), RequestKind.DELETE, headers)
+
+
+def next_page(link: str, page_size: int) -> CrmRequest:
+    """The page behind a nextLink, which is sent back unchanged and with the same page size.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/page-results
+    """
+    return CrmRequest("GET", link, RequestKind.READ, _page_headers(page_size))
+
+
+def who_am_i() -> CrmRequest:
+    """Who is signed in."""
+    return CrmRequest("GET", "WhoAmI", RequestKind.READ)
+
+
+def _query(query: Query, table: Table) -> CrmRequest:
+    options = [("$select", ",".join(query.select))] if query.select else []
+    if query.filter:
+        options.append(("$filter", query.filter))
+    if query.orderby:
+        keys = ",".join(f"{item.path} {'desc' if item.descending else 'asc'}" for item in query.orderby)
+        options.append(("$orderby", keys))
+    options += _expand(query.expand)
+    if query.count:
+        options.append(("$count", "true"))
+    path = table.entity_set + (f"?{query_string(options)}" if options else "")
+    return CrmRequest("GET", path, RequestKind.READ, _page_headers(query.top))
+
+
+def _page_headers(size: int) -> dict[str, str]:
+    # Not $top: only a page size makes Dataverse say whether there is more.
+    return {"Prefer": f"odata.maxpagesize={size},{ANNOTATIONS}"}
+
+
+def _expand(expansions: tuple[Expansion, ...]) -> list[tuple[str, str]]:
+    if not expansions:
+        return []
+    return [("$expand", ",".join(_expansion(item) for item in expansions))]
+
+
+def _expansion(item: Expansion) -> str:
+    # One row more than is shown tells whether there are more.
+    top = f";$top={MOST_RELATED + 1}" if item.many else ""
+    return f"{item.name}($select={','.join(item.select)}{top})"
+
+
+def _row(table: Table, row_key: str) -> str:
+    return f"{table.entity_set}({key(row_key)})"
+
+
+def _returning(columns: tuple[str, ...]) -> str:
+    return f"?{query_string([('$select', ','.join(columns))])}" if columns else ""
+
+
+def _prefer(columns: tuple[str, ...]) -> dict[str, str]:
+    return {"Prefer": f"{REPRESENTATION},{ANNOTATIONS}"} if columns else {}
+
+
+def _bound(bindings: tuple[Binding, ...], tables: Mapping[str, Table]) -> dict[str, str | None]:
+    return {
+        f"{item.navigation}@odata.bind": None
+        if item.key is None
+        else f"/{_entity_set(item.table, tables)}({key(item.key)})"
+        for item in bindings
+    }
+
+
+def _entity_set(table: str, tables: Mapping[str, Table]) -> str:
+    return tables[table].entity_set if table in tables else _UNDESCRIBED_SETS[table]

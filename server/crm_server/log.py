@@ -12,11 +12,9 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Any, TextIO, cast
-
-from crm_server.settings import Level
 
 
 def _import_structlog() -> None:
@@ -51,7 +49,12 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     return logger
 
 
-def configure_logging(level: Level = "info", stream: TextIO | None = None) -> None:
+def bound(**values: str) -> AbstractContextManager[None]:
+    """Adds the values to every line that is logged inside."""
+    return cast("AbstractContextManager[None]", structlog.contextvars.bound_contextvars(**values))
+
+
+def configure_logging(level: str = "info", stream: TextIO | None = None) -> None:
     """Sends all logging of the process to ``stream`` (stderr if not given).
 
     ``level`` holds for this project's own events. Libraries that use :mod:`logging` are heard from warnings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crm_tools.errors import closest
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 PREFIX = "DYNAMICS_"
 DEFAULT_POLICY = "sales-assistant"
-Level = Literal["debug", "info", "warning", "error"]
-LOG_LEVELS: tuple[Level, ...] = get_args(Level)
+LOG_LEVELS = ("debug", "info", "warning", "error")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -57,7 +56,7 @@ class Settings:
     client_secret: str | None = field(default=None, repr=False)
     policy: str = DEFAULT_POLICY
     toolsets: tuple[str, ...] | None = None
-    log_level: Level = "info"
+    log_level: str = "info"
 
 
 def read_settings(environ: Mapping[str, str], known_toolsets: Iterable[str], **flags: str | None) -> Settings:

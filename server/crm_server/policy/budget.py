@@ -14,8 +14,8 @@ class Budget:
 
     A write counts once it is about to be sent, whatever comes of it. No method awaits, so a caller that asks
     :meth:`spent`, decides and calls :meth:`reserve` without awaiting in between cannot be overtaken by
-    another task. It is not made for threads. Each window holds at most ``MOST_COUNTED`` entries, the largest limit
-    that a policy can set. If the clock is set back, what was counted counts for longer, never shorter.
+    another task. It is not made for threads. Each window holds at most ``MOST_COUNTED`` entries, the largest
+    limit that a policy can set. If the clock is set back, what was counted counts for longer, never shorter.
     """
 
     def __init__(self) -> None:

@@ -45,7 +45,7 @@ _OUR_PACKAGES = ("crm_server", "crm_tools", "crm_prompts", "crm_sandbox")
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """A logger of ours. Loggers are had from here, so that structlog is imported as above."""
-    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(source=name)
     return logger
 
 

@@ -1,0 +1,56 @@
+"""Errors as the Web API answers them."""
+
+from __future__ import annotations
+
+UNKNOWN_NAME = "0x80060888"
+BAD_PROPERTY = "0x80048d19"
+MISSING_ROW = "0x80040217"
+DUPLICATE_KEY = "0x80040237"
+VERSION_MISMATCH = "0x80060882"
+TOO_LONG = "0x80044331"
+BAD_CHOICE = "0x8004431a"
+INTEGER_RANGE = "0x8004432f"
+MONEY_RANGE = "0x80044330"
+BAD_STATUS = "0x80048408"
+CLOSED_BY_UPDATE = "0x80100005"
+NOT_HERE = "0x80048d08"
+"""Code of a 501. The documentation names no code for it; the status is what counts."""
+
+
+class ODataError(Exception):
+    """An answer of the form ``{"error": {"code", "message"}}``."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+def unknown_property(name: str, table: str) -> ODataError:
+    """A name in a query option that the table does not have."""
+    return ODataError(
+        400,
+        UNKNOWN_NAME,
+        f"Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.{table}'.",
+    )
+
+
+def bad_property(message: str) -> ODataError:
+    """A property of a body that cannot be read."""
+    return ODataError(400, BAD_PROPERTY, f"Error identified in Payload provided by the user: {message}")
+
+
+def missing_row(table: str, key: str) -> ODataError:
+    """A key without a row."""
+    return ODataError(404, MISSING_ROW, f"Entity '{table}' With Id = {key} Does Not Exist")
+
+
+def unknown_segment(name: str) -> ODataError:
+    """A part of the path that names nothing."""
+    return ODataError(404, UNKNOWN_NAME, f"Resource not found for the segment '{name}'.")
+
+
+def not_here(feature: str) -> ODataError:
+    """A feature of Dataverse that the sandbox does not have; see crm_sandbox.coverage."""
+    return ODataError(501, NOT_HERE, f"The sandbox does not do this: {feature}.")

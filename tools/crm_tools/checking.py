@@ -38,7 +38,7 @@ class ArgumentChecker:
         problems = [self._missing(name) for name in self._schema.get("required", ()) if name not in arguments]
         problems += [
             self._misfit(error.instance_path)
-            for error in self._validator.iter_errors(arguments)
+            for error in self._validator.iter_errors(self._with_numbers_as_text(arguments))
             if error.instance_path
         ]
         if problems:

@@ -70,11 +70,12 @@ def build_application(
     tables = load().tables
     policy = load_policy(settings.policy, tables)
     if sandbox or asgi_app is not None:
-        address = SANDBOX_ADDRESS
+        address, environment = SANDBOX_ADDRESS, "the embedded sandbox"
         connection = Connection(lambda: _sandbox_client(asgi_app))
     else:
         address, connection = _environment(settings)
-    crm = Crm(address, tables, policy, client=lambda: connection.client, now=now)
+        environment = address
+    crm = Crm(address, environment, tables, policy, client=lambda: connection.client, now=now)
     tools = tuple(
         tool for tool in catalogue() if settings.toolsets is None or tool.toolset in settings.toolsets
     )

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from crm_server.policy.model import Decision
 from crm_tools.operations import Create, Delete, Operation, Row, Update
-from crm_tools.shaping import ETAG, FORMATTED, record
+from crm_tools.shaping import ETAG, FORMATTED, MOST_RELATED
 from crm_tools.tables import Table
 
 _LONGEST_VALUE = 120
@@ -91,16 +91,13 @@ def _facts(
 
 
 def _lost(before: Row, table: Table, tables: Mapping[str, Table]) -> Iterable[str]:
-    for name, value in record(before, table, tables).items():
-        column = table.by_short_name.get(name)
-        if column is not None and name != table.key:
-            plain = value.get("name", value["id"]) if isinstance(value, dict) else value
-            yield f"{column.label}: {shown(plain)}"
+    for name, column in table.columns.items():
+        if name != table.key and before.get(name) is not None:
+            yield f"{column.label}: {shown(_displayed(before, name))}"
     for relationship in table.relationships.values():
         related = before.get(relationship.name)
         if relationship.cascades and related:
-            # One row more than is counted was asked for, to tell fifty from more.
-            count = f"more than {len(related) - 1}" if len(related) > 50 else str(len(related))
+            count = f"more than {MOST_RELATED}" if len(related) > MOST_RELATED else str(len(related))
             yield f"Deleted with it: {count} {tables[relationship.table].entity_set}"
     yield "Its activities and notes are deleted with it"
 

@@ -132,22 +132,35 @@ async def _agent_run(output: Output) -> None:
     output.job(
         3,
         "An agent cleans up the pipeline",
-        "An unattended agent updates an opportunity and tries to delete one. "
-        "Then a person looks on, and the same delete is put to the person.",
+        "An agent that nobody watches moves an overdue opportunity and tries to delete it. "
+        "Then a person looks on, while the agent deletes a deal that was lost long ago.",
     )
-    filter_ = "statecode eq 'Open' and estimatedclosedate lt 2026-11-23"
-    stale: dict[str, Any] = {"filter": filter_, "orderby": "estimatedvalue", "top": 1}
-    columns = ["name", "estimatedvalue", "estimatedclosedate", "stepname"]
+    columns = ["name", "estimatedvalue", "estimatedclosedate", "statecode"]
     async with _assistant(output) as client:
         agent = Assistant(client, output)
-        found = (await agent.call("list_opportunities", **stale, select=columns))["records"][0]
-        key = found["opportunityid"]
+        overdue = await agent.call(
+            "list_opportunities",
+            filter="statecode eq 'Open' and estimatedclosedate lt 2026-11-23",
+            orderby="estimatedvalue",
+            select=columns,
+            top=1,
+        )
+        found = overdue["records"][0]
+        key, etag = found["opportunityid"], found["etag"]
         changes: dict[str, Any] = {"estimatedclosedate": "2026-12-18", "closeprobability": 20}
-        await agent.call("update_opportunity", opportunityid=key, etag=found["etag"], dry_run=True, **changes)
-        await agent.call("update_opportunity", opportunityid=key, etag=found["etag"], **changes)
+        await agent.call("update_opportunity", opportunityid=key, etag=etag, dry_run=True, **changes)
+        await agent.call("update_opportunity", opportunityid=key, etag=etag, **changes)
         await agent.call("delete_opportunity", opportunityid=key, fails=True)
     async with _assistant(output, human=lambda _question: True) as client:
-        await Assistant(client, output).call("delete_opportunity", opportunityid=key)
+        agent = Assistant(client, output)
+        lost = await agent.call(
+            "list_opportunities",
+            filter="statecode eq 'Lost'",
+            orderby="actualclosedate",
+            select=[*columns, "actualclosedate"],
+            top=1,
+        )
+        await agent.call("delete_opportunity", opportunityid=lost["records"][0]["opportunityid"])
 
 
 def _assistant(output: Output, human: Callable[[str], bool] | None = None) -> Client:

@@ -67,8 +67,11 @@ class ReadableText:
             self._records(content)
         else:
             for name, value in content.items():
-                self._line(f"  {name}:")
-                self._fields(value if isinstance(value, dict) else {"": value})
+                if isinstance(value, dict):
+                    self._line(f"  {name}:")
+                    self._fields(value)
+                else:
+                    self._line(f"  {name}: {_plain(value)}")
         if policy:
             rules = ", ".join(policy["rules"]) or "no rule"
             self._paragraph(
@@ -79,7 +82,7 @@ class ReadableText:
         """A human was asked."""
         self._line("  the person is asked:")
         for line in question.splitlines():
-            self._line(f"    | {line}"[:WIDTH])
+            self._line(_cut(f"    | {line}"))
         self._line(f"  the person answers: {answered}")
 
     def end(self, command: str, arguments: list[str]) -> None:
@@ -102,26 +105,31 @@ class ReadableText:
 
     def _records(self, content: Mapping[str, Any]) -> None:
         total = f" of {content['total']}" if "total" in content else ""
-        more = ", more to come" if content["more"] else ""
-        self._line(f"  {content['shown']}{total} records{more}")
+        more = ", more behind the cursor" if content["more"] else ""
+        noun = "record" if content["shown"] == 1 and not total else "records"
+        self._line(f"  {content['shown']}{total} {noun}{more}")
         for record in content["records"]:
-            shown = (
-                _plain(value)
-                for name, value in record.items()
-                if not name.endswith("id") or "name" in str(value)
-            )
-            self._line(("    - " + " | ".join(text for text in shown if not text.startswith("W/")))[:WIDTH])
+            shown = [
+                _plain(value) for name, value in record.items() if name != "etag" and not _is_key(name, value)
+            ]
+            self._line(_cut(f"    - {' | '.join(shown)}"))
 
     def _fields(self, fields: Mapping[str, Any]) -> None:
         for name, value in fields.items():
-            self._line(f"    {name}: {_plain(value)}"[:WIDTH])
+            self._line(_cut(f"    {name}: {_plain(value)}"))
 
     def _block(self, value: Any) -> None:
         self._line(textwrap.indent(json.dumps(value, indent=2), "  "))
 
     def _paragraph(self, text: str, indent: str = "", dim: bool = False) -> None:
         self._line(
-            textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  " * bool(indent)),
+            textwrap.fill(
+                text,
+                WIDTH,
+                initial_indent=indent,
+                subsequent_indent=indent + "  " * bool(indent),
+                break_on_hyphens=False,
+            ),
             dim=dim,
         )
 
@@ -130,6 +138,14 @@ class ReadableText:
         styled = f"\x1b[{code}m{text}\x1b[0m" if self._styled and code else text
         sys.stdout.write(styled + "\n")
         sys.stdout.flush()
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
+
+
+def _is_key(name: str, value: Any) -> bool:
+    return name.endswith("id") and isinstance(value, str)
 
 
 def _plain(value: Any) -> str:

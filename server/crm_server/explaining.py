@@ -37,7 +37,7 @@ def explain_call(settings: Settings, tool_name: str, arguments: Mapping[str, Any
     policy = load_policy(settings.policy, tables)
     tool = _tool(tool_name)
     tool.checker.check(arguments)
-    crm = Crm("", tables, policy, client=_no_client, now=lambda: datetime.now(UTC))
+    crm = Crm("", "", tables, policy, client=_no_client, now=lambda: datetime.now(UTC))
     return explain(policy, tool.name, anyio.run(_judged, tool, arguments, crm))
 
 

@@ -42,10 +42,11 @@ from crm_tools.tables import ColumnType, Relationship, Table
 class Crm:
     """What all calls share: the client, the policy and what has been spent of its budgets.
 
-    ``address`` is the environment's address as people know it, for links and questions.
+    ``address`` is the root of links to records, ``environment`` what people call the environment.
     """
 
     address: str
+    environment: str
     tables: Mapping[str, Table]
     policy: Policy
     client: Callable[[], DataverseClient]
@@ -174,7 +175,7 @@ class Gateway:
     async def _ask(self, operation: Operation, decision: Decision) -> None:
         if decision.outcome is Outcome.CONFIRM:
             table = self._crm.tables[operation.table]
-            plan = plan_for(operation, None, table, self._crm.tables, self._crm.address)
+            plan = plan_for(operation, None, table, self._crm.tables, self._crm.environment)
             await self._approver.approve(plan, decision)
 
     async def _ask_about_row(self, write: Update | Delete, decision: Decision) -> str | None:
@@ -182,7 +183,7 @@ class Gateway:
         table = self._crm.tables[write.table]
         before = await self._crm.client().fetch(self._before(write, table))
         before = self._masked(before, write.table)
-        plan = plan_for(write, before, table, self._crm.tables, self._crm.address)
+        plan = plan_for(write, before, table, self._crm.tables, self._crm.environment)
         await self._approver.approve(plan, decision)
         return write.etag or before.get(ETAG)
 

@@ -1,4 +1,4 @@
-"""Writes README's generated tables and the snapshots of the tools: ``uv run python docs/generate.py``.
+"""Writes the READMEs' generated tables and the snapshots of the tools: ``uv run python docs/generate.py``.
 
 The test suite fails when they and the code disagree.
 """
@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from crm_sandbox.coverage import markdown_table
 from crm_server.protocol import wire_tool
 from crm_server.settings import SETTINGS
 from crm_tools.catalogue import catalogue
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
+READMES = (ROOT / "README.md", ROOT / "sandbox" / "README.md")
 SNAPSHOTS = ROOT / "tests" / "tools" / "snapshots"
 
 
@@ -34,7 +35,11 @@ def tools_table() -> str:
     return "\n".join(["| tool | does | request | effect |", "|---|---|---|---|", *rows])
 
 
-TABLES: dict[str, Callable[[], str]] = {"settings": settings_table, "tools": tools_table}
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "tools": tools_table,
+    "missing": markdown_table,
+}
 
 
 def generated(text: str) -> str:
@@ -64,4 +69,5 @@ if __name__ == "__main__":
         old.unlink()
     for name, text in snapshots().items():
         (SNAPSHOTS / name).write_text(text, encoding="utf-8")
-    README.write_text(generated(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for readme in READMES:
+        readme.write_text(generated(readme.read_text(encoding="utf-8")), encoding="utf-8")

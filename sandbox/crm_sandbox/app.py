@@ -10,7 +10,7 @@ import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 from uuid import UUID, uuid4
 
@@ -269,6 +269,7 @@ async def _whole_body(receive: Receive) -> bytes:
 def _body(request: Request) -> dict[str, Any]:
     try:
         content = json.loads(request.body.decode("utf-8"), parse_constant=_refuse_constant)
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
         raise bad_property("the body is not JSON in UTF-8") from None
     if not isinstance(content, dict):
@@ -281,9 +282,12 @@ def _refuse_constant(name: str) -> None:
 
 
 def _table(entity_set: str) -> Table:
-    if entity_set == "EntityDefinitions":
-        raise not_here(Missing.METADATA)
-    return table_of(entity_set)
+    # Entity sets are written in lower case; what begins with a capital is an action, a function or metadata.
+    return table_of(entity_set) if entity_set[0].islower() else _refuse(entity_set)
+
+
+def _refuse(path: str) -> NoReturn:
+    raise _refused_path(path)
 
 
 def _key(text: str) -> str:
@@ -300,7 +304,7 @@ def _key(text: str) -> str:
 def _refused_path(path: str) -> ODataError:
     first, *rest = split_outside(path, "/")
     name = first.partition("(")[0]
-    if path in ("", "$metadata") or name in ("EntityDefinitions", "RelationshipDefinitions"):
+    if path in ("", "$metadata") or name.endswith("Definitions"):
         return not_here(Missing.METADATA)
     if name == "$batch":
         return not_here(Missing.BATCH)
@@ -322,7 +326,8 @@ def _next_link(table: Table, request: Request, token: str) -> str:
     options = {name: value for name, value in request.options.items() if name != "$skiptoken"}
     query = "&".join(f"{name}={quote(value)}" for name, value in options.items())
     # Encoded twice, as the service does with its paging cookie.
-    return f"{request.root}{table.entity_set}?{query}{'&' if query else ''}$skiptoken={quote(quote(token, safe=''))}"
+    cookie = quote(quote(token, safe=""))
+    return f"{request.root}{table.entity_set}?{query}{'&' if query else ''}$skiptoken={cookie}"
 
 
 def _applied(request: Request) -> dict[str, str]:

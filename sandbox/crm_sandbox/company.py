@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -226,10 +226,7 @@ class _Company:
         return TODAY - timedelta(days=self._random.randrange(2, most))
 
     def _moment(self, day: date) -> str:
-        moment = datetime(
-            day.year, day.month, day.day, self._random.randrange(8, 18), self._random.randrange(60)
-        )
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"{day}T{self._random.randrange(8, 18):02}:{self._random.randrange(60):02}:00Z"
 
     def _phone(self, city: City) -> str:
         return f"{city.prefix} 555 01{self._random.randrange(100):02}"

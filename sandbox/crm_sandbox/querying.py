@@ -188,13 +188,15 @@ def _sorts(text: str | None, table: Table, joins: Joins) -> list[_Sort]:
 def _sort(operand: str, column: Column, descending: bool) -> _Sort:
     if column.type is ColumnType.LOOKUP:
         # Lookups sort by the primary name of the row they lead to.
-        names = [
-            f"(SELECT {quoted(target.primary_name)} FROM {quoted(target.name)} WHERE {quoted(target.key)} = {operand})"  # noqa: S608 - names of the schema
-            for target in (tables()[name] for name in column.targets)
-        ]
+        names = [_name_of(operand, tables()[target]) for target in column.targets]
         return _Sort(f"COALESCE({', '.join([*names, 'NULL'])})", descending, " COLLATE CI")
     textual = column.type in (ColumnType.STRING, ColumnType.MEMO)
     return _Sort(operand, descending, " COLLATE CI" if textual else "")
+
+
+def _name_of(operand: str, target: Table) -> str:
+    name, key = quoted(target.primary_name), quoted(target.key)
+    return f"(SELECT {name} FROM {quoted(target.name)} WHERE {key} = {operand})"  # noqa: S608 - names of the schema
 
 
 def _select(

@@ -125,9 +125,9 @@ def _values(store: Store, table: Table, body: Mapping[str, Any], *, creating: bo
                 and (column.on_create if creating else column.on_update)
                 and not column.lookup
             ):
-                values[name] = None if value is None else _checked(value, column)
-            elif name == STATUS or name == STATE:
-                continue
+                values[name] = (
+                    None if value is None and name not in (STATE, STATUS) else _checked(value, column)
+                )
         elif name in table.relationships or name in table.navigations:
             raise not_here(Missing.DEEP_INSERT)
         else:
@@ -178,7 +178,7 @@ def _checked(value: Any, column: Column) -> Any:
         raise ODataError(
             400,
             TOO_LONG,
-            f"A validation error occurred. The length of the '{column.name}' attribute of the entity exceeded "
+            f"A validation error occurred. The length of the '{column.name}' attribute exceeded "
             f"the maximum allowed length of '{column.max_length}'.",
         )
     return value

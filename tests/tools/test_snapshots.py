@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crm_tools.catalogue import catalogue
-from docs.generate import README, SNAPSHOTS, generated, snapshots
+from docs.generate import READMES, SNAPSHOTS, generated, snapshots
 
 TOOLS = {tool.name: tool for tool in catalogue()}
 
@@ -25,8 +26,10 @@ def test_no_snapshot_outlives_its_tool() -> None:
     assert {path.stem for path in SNAPSHOTS.glob("*.json")} == set(TOOLS)
 
 
-def test_readme_says_what_the_code_does() -> None:
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)
+def test_each_readme_says_what_the_code_does(readme: Path) -> None:
+    text = readme.read_text(encoding="utf-8")
+    assert ":begin -->" in text
     assert generated(text) == text, "run docs/generate.py"
 
 

@@ -129,9 +129,14 @@ class _AskingApprover:
 
     async def approve(self, plan: Plan, decision: Decision) -> None:
         _require_elicitation(self._context, decision)
-        answer = await self._context.session.elicit_form(
-            plan.message, _FORM, related_request_id=self._context.request_id
-        )
+        try:
+            answer = await self._context.session.elicit_form(
+                plan.message, _FORM, related_request_id=self._context.request_id
+            )
+        except MCPError:
+            raise ApprovalError(
+                "The client did not put the question to a human. Nothing was changed."
+            ) from None
         _require_accepted(answer.action)
 
 

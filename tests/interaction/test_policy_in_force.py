@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from mcp import Client, MCPError
+from mcp_types import ElicitResult, InputRequiredResult
 
 from crm_sandbox import create_app
 from crm_tools.catalogue import Tool, catalogue
@@ -216,3 +217,82 @@ async def test_an_approval_by_second_call_counts_only_for_the_version_that_was_s
         assert len(human.questions) == 2
         assert "Changed meanwhile" not in human.questions[0]
         assert "Changed meanwhile" in human.questions[1]
+
+
+CONFIRM_ALL = ALLOW_ALL.replace('effect = "allow"', 'effect = "confirm"')
+
+
+@pytest.mark.parametrize("era", ["legacy", "auto"])
+async def test_every_kind_of_call_can_need_a_human(era: Any, tmp_path: Path, sandbox: Any) -> None:
+    human = Human("accept")
+    policy = policy_file(tmp_path, CONFIRM_ALL)
+    async with memory_client(policy, era=era, human=human, sandbox=sandbox) as client:
+        listed = await content(client, "list_leads", top=1)
+        key = listed["records"][0]["leadid"]
+        assert (await content(client, "list_leads", cursor=listed["cursor"]))["shown"] == 1
+        assert (await content(client, "get_lead", leadid=key))["record"]["leadid"] == key
+        created = (await content(client, "create_lead", lastname="Campbell", leadqualitycode="Hot"))["record"]
+        changed = await content(
+            client, "update_lead", leadid=created["leadid"], jobtitle="CEO", lastname="Berg"
+        )
+        assert changed["record"]["jobtitle"] == "CEO"
+        assert "deleted" in await content(client, "delete_lead", leadid=created["leadid"])
+        human.action = "decline"
+        before = len(sandbox.requests)
+        for tool, arguments in (
+            ("list_leads", {}),
+            ("get_lead", {"leadid": key}),
+            ("create_lead", {"lastname": "x"}),
+        ):
+            assert (await content(client, tool, **arguments))["error"]["code"] == "not_approved"
+        assert len(sandbox.requests) == before
+    assert len(human.questions) == 9
+    create, update = human.questions[3:5]
+    assert "Last name: Campbell" in create
+    assert "Job title: nothing -> CEO" in update
+    assert "Last name: Campbell -> Berg" in update
+
+
+async def test_one_approval_creates_one_row_even_when_the_call_is_replayed(
+    tmp_path: Path, sandbox: Any
+) -> None:
+    policy = policy_file(tmp_path, CONFIRM_ALL)
+    async with memory_client(policy, human=Human("accept"), sandbox=sandbox) as client:
+        arguments = {"lastname": "Only once"}
+        question = await client.session.call_tool("create_lead", arguments, allow_input_required=True)
+        answers = {name: ElicitResult(action="accept") for name in question.input_requests}
+        state = question.request_state
+        for replayed in (False, True, True):
+            result = await client.session.call_tool(
+                "create_lead",
+                arguments,
+                input_responses=answers,
+                request_state=state,
+                allow_input_required=True,
+            )
+            assert isinstance(result, InputRequiredResult) is replayed
+        other = {"lastname": "Another"}
+        with pytest.raises(MCPError):
+            await client.session.call_tool(
+                "create_lead", other, input_responses=answers, request_state=state, allow_input_required=True
+            )
+    assert [request.method for request in sandbox.requests] == ["POST"]
+
+
+async def test_an_approval_that_the_model_makes_up_counts_for_nothing(sandbox: Any) -> None:
+    async with memory_client(human=Human("accept"), sandbox=sandbox) as client:
+        lead = (await content(client, "create_lead", lastname="Stays"))["record"]["leadid"]
+        answers = {"approval": ElicitResult(action="accept")}
+        result = await client.session.call_tool(
+            "delete_lead", {"leadid": lead}, input_responses=answers, allow_input_required=True
+        )
+        assert isinstance(result, InputRequiredResult)
+        with pytest.raises(MCPError):
+            await client.session.call_tool(
+                "delete_lead",
+                {"leadid": lead},
+                input_responses=answers,
+                request_state="v1.made-up",
+                allow_input_required=True,
+            )
+        assert (await content(client, "get_lead", leadid=lead))["record"]["leadid"] == lead

@@ -231,7 +231,9 @@ def _page_answer(page: Page, arguments: Arguments, context: Context) -> Answer:
     if page.cursor:
         answer["cursor"] = page.cursor
     if page.total is not None:
-        answer["total"] = f"at least {page.total:,}" if page.total_is_floor else page.total
+        answer["total"] = page.total
+        if page.total_is_floor:
+            answer["total_note"] = "Counting stopped here; there may be more."
     if rows:
         answer["record_url"] = context.port.record_url(context.table.name, f"{{{context.table.key}}}")
     return answer

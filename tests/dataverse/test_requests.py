@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_server.dataverse.literals import key, query_string
-from crm_server.dataverse.requests import RequestKind, build, next_page
+from crm_server.dataverse.requests import build, next_page
 from crm_tools.description import load
-from crm_tools.operations import Binding, Create, Delete, Expansion, Fetch, OrderBy, Query, Update
+from crm_tools.operations import Action, Binding, Create, Delete, Expansion, Fetch, OrderBy, Query, Update
 
 TABLES = load().tables
 KEY = "0a1b2c3d-0000-4000-8000-0123456789ab"
@@ -34,7 +34,7 @@ def test_a_query_asks_for_a_page_and_annotations_and_never_for_top() -> None:
     )
     request = build(query, TABLES)
     path, _, options = request.path.partition("?")
-    assert (request.method, path, request.kind) == ("GET", "accounts", RequestKind.READ)
+    assert (request.method, path, request.action) == ("GET", "accounts", Action.READ)
     assert dict(parse_qsl(options, strict_parsing=True)) == {
         "$select": "accountid,name",
         "$filter": "name eq 'A&B + 100% #1'",
@@ -52,7 +52,7 @@ def test_a_create_carries_its_own_key_and_binds_lookups_by_address() -> None:
     )
     create = Create("opportunity", KEY, {"name": "Deal"}, bindings, returning=("opportunityid", "name"))
     request = build(create, TABLES)
-    assert (request.method, request.kind) == ("POST", RequestKind.CREATE)
+    assert (request.method, request.action) == ("POST", Action.CREATE)
     assert unquote(request.path) == "opportunities?$select=opportunityid,name"
     assert request.body == {
         "opportunityid": KEY,

@@ -16,13 +16,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from crm_tools.choices import choice_value
 from crm_tools.errors import FilterSyntaxError, InputError, UnknownNameError
-from crm_tools.guids import is_guid
-from crm_tools.tables import CHOICE_TYPES, NUMBER_TYPES, Column, ColumnType, Table
+from crm_tools.filter_values import kind_of, plain_literal, value_text
+from crm_tools.tables import Column, ColumnType, Table
 
 if TYPE_CHECKING:
     # odata-query builds its parser tables on import (a quarter of a second), so the first filter pays for it.
@@ -32,8 +30,6 @@ LONGEST_FILTER = 8_000
 DEEPEST_NESTING = 30
 MOST_CONDITIONS = 150
 
-_ID_TYPES = (ColumnType.LOOKUP, ColumnType.UNIQUEIDENTIFIER)
-_DATE_TYPES = (ColumnType.DATE_ONLY, ColumnType.DATE_TIME)
 _STRING_FUNCTIONS = frozenset({"contains", "startswith", "endswith"})
 _CRM_NAMESPACE = ("Microsoft", "Dynamics", "CRM")
 _UNITS = ("Hours", "Days", "Weeks", "Months", "Years")
@@ -227,7 +223,7 @@ class _Writer:
             raise UnknownNameError("filter function", _function_name(node), sorted(_STRING_FUNCTIONS))
         path, column = self._path(node.args[0], table)
         if column.type not in (ColumnType.STRING, ColumnType.MEMO):
-            raise InputError(f"{node.func.name} works on text columns; {column.name} is {_kind(column)}.")
+            raise InputError(f"{node.func.name} works on text columns; {column.name} is {kind_of(column)}.")
         return f"{node.func.name}({path},{self._literal(node.args[1], column)})"
 
     def _crm_function(self, node: ast.Call, table: Table) -> str:
@@ -248,7 +244,7 @@ class _Writer:
         if value := parameters.get("PropertyValue"):
             if not isinstance(value, nodes.Integer | nodes.String | nodes.Date | nodes.DateTime | nodes.GUID):
                 raise FilterSyntaxError(f"PropertyValue of {name} is a number, a date or a quoted text.")
-            arguments += f",PropertyValue={_plain_literal(value)}"
+            arguments += f",PropertyValue={plain_literal(value)}"
         return f"Microsoft.Dynamics.CRM.{name}({arguments})"
 
     def _lambda(self, node: ast.CollectionLambda, table: Table) -> str:
@@ -305,12 +301,7 @@ class _Writer:
             return "null"
         if isinstance(node, nodes.Identifier | nodes.Attribute | nodes.Call | nodes.List):
             raise self._not_a_condition()
-        written = _choice_text(node, column) if column.type in CHOICE_TYPES else _value_text(node, column)
-        if written is None:
-            raise InputError(
-                f"The filter compares {column.name} with the wrong kind of value: it is {_kind(column)}."
-            )
-        return written
+        return value_text(node, column)
 
 
 def _function_name(node: ast.Call) -> str:
@@ -327,70 +318,3 @@ def _path_names(node: ast._Node) -> list[str] | None:
             names = _path_names(owner)
             return None if names is None else [*names, attr]
     return None
-
-
-def _value_text(node: ast._Node, column: Column) -> str | None:
-    """The literal as this column takes it, or None when it does not fit."""
-    from odata_query import ast as nodes
-
-    match node:
-        case nodes.Integer(val=value) | nodes.Float(val=value):
-            return value if column.type in NUMBER_TYPES else None
-        case nodes.GUID(val=value):
-            return value.lower() if column.type in _ID_TYPES else None
-        case nodes.Date(val=value) | nodes.DateTime(val=value):
-            return value if column.type in _DATE_TYPES and _is_date(value) else None
-        case nodes.String(val=value):
-            return _text_value(value, column)
-    return None
-
-
-def _text_value(value: str, column: Column) -> str | None:
-    """A quoted value; ids and dates are meant without quotes and lose them."""
-    if column.type in _ID_TYPES:
-        return value.lower() if is_guid(value) else None
-    if column.type in _DATE_TYPES:
-        return value if _is_date(value) else None
-    return None if column.type in NUMBER_TYPES else _quoted(value)
-
-
-def _choice_text(node: ast._Node, column: Column) -> str | None:
-    from odata_query import ast as nodes
-
-    match node:
-        case nodes.Integer(val=number):
-            return str(choice_value(int(number), column))
-        case nodes.String(val=label):
-            return str(choice_value(label, column))
-    return None
-
-
-def _plain_literal(node: ast.Integer | ast.String | ast.Date | ast.DateTime | ast.GUID) -> str:
-    from odata_query import ast as nodes
-
-    return _quoted(node.val) if isinstance(node, nodes.String) else node.val
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _kind(column: Column) -> str:
-    return {
-        ColumnType.INTEGER: "a whole number",
-        ColumnType.MONEY: "an amount, written as a number without quotes",
-        ColumnType.LOOKUP: "a lookup, compared with a GUID without quotes",
-        ColumnType.UNIQUEIDENTIFIER: "an id, compared with a GUID without quotes",
-        ColumnType.DATE_ONLY: "a date, written 2026-12-31 without quotes",
-        ColumnType.DATE_TIME: "a time, written 2026-12-31T00:00:00Z without quotes",
-        ColumnType.STRING: "text, written in single quotes",
-        ColumnType.MEMO: "text, written in single quotes",
-    }.get(column.type, "a choice, compared with a number or a label in single quotes")
-
-
-def _is_date(text: str) -> bool:
-    try:
-        date.fromisoformat(text[:10])
-    except ValueError:
-        return False
-    return re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?", text) is not None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from crm_server.dataverse.literals import key, query_string
-from crm_tools.operations import Binding, Create, Delete, Expansion, Fetch, Operation, Query, Update
+from crm_tools.operations import Action, Binding, Create, Delete, Expansion, Fetch, Operation, Query, Update
 from crm_tools.shaping import MOST_RELATED
 from crm_tools.tables import Table
 
@@ -23,22 +22,16 @@ _UNDESCRIBED_SETS = {
 """Entity sets of tables that lookups lead to and the API description leaves out."""
 
 
-class RequestKind(StrEnum):
-    """What a request does, which decides how it may be repeated."""
-
-    READ = "read"
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-
-
 @dataclass(frozen=True, slots=True)
 class CrmRequest:
-    """A request as a value. ``path`` is relative to the service root and already encoded."""
+    """A request as a value. ``path`` is relative to the service root and already encoded.
+
+    ``action`` decides how the request may be repeated.
+    """
 
     method: str
     path: str
-    kind: RequestKind
+    action: Action
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
 
@@ -53,20 +46,20 @@ def build(operation: Operation, tables: Mapping[str, Table]) -> CrmRequest:
             options = [("$select", ",".join(operation.select))] if operation.select else []
             options += _expand(operation.expand)
             path = _row(table, operation.key) + (f"?{query_string(options)}" if options else "")
-            return CrmRequest("GET", path, RequestKind.READ, {"Prefer": ANNOTATIONS})
+            return CrmRequest("GET", path, Action.READ, {"Prefer": ANNOTATIONS})
         case Create():
             body = {table.key: operation.key, **operation.values, **_bound(operation.bindings, tables)}
             path = table.entity_set + _returning(operation.returning)
-            return CrmRequest("POST", path, RequestKind.CREATE, _prefer(operation.returning), body)
+            return CrmRequest("POST", path, Action.CREATE, _prefer(operation.returning), body)
         case Update():
             body = {**operation.values, **_bound(operation.bindings, tables)}
             path = _row(table, operation.key) + _returning(operation.returning)
             # If-Match keeps a mistyped key from becoming a new row: PATCH without it is an upsert.
             headers = {"If-Match": operation.etag or "*", **_prefer(operation.returning)}
-            return CrmRequest("PATCH", path, RequestKind.UPDATE, headers, body)
+            return CrmRequest("PATCH", path, Action.UPDATE, headers, body)
         case Delete():
             headers = {"If-Match": operation.etag or "*"}
-            return CrmRequest("DELETE", _row(table, operation.key), RequestKind.DELETE, headers)
+            return CrmRequest("DELETE", _row(table, operation.key), Action.DELETE, headers)
 
 
 def next_page(link: str, page_size: int) -> CrmRequest:
@@ -74,12 +67,12 @@ def next_page(link: str, page_size: int) -> CrmRequest:
 
     https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/page-results
     """
-    return CrmRequest("GET", link, RequestKind.READ, _page_headers(page_size))
+    return CrmRequest("GET", link, Action.READ, _page_headers(page_size))
 
 
 def who_am_i() -> CrmRequest:
     """Who is signed in."""
-    return CrmRequest("GET", "WhoAmI", RequestKind.READ)
+    return CrmRequest("GET", "WhoAmI", Action.READ)
 
 
 def _query(query: Query, table: Table) -> CrmRequest:
@@ -93,7 +86,7 @@ def _query(query: Query, table: Table) -> CrmRequest:
     if query.count:
         options.append(("$count", "true"))
     path = table.entity_set + (f"?{query_string(options)}" if options else "")
-    return CrmRequest("GET", path, RequestKind.READ, _page_headers(query.top))
+    return CrmRequest("GET", path, Action.READ, _page_headers(query.top))
 
 
 def _page_headers(size: int) -> dict[str, str]:

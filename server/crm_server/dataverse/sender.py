@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import anyio
 
 from crm_server.dataverse import crm_request_id
-from crm_server.dataverse.requests import CrmRequest, RequestKind
+from crm_server.dataverse.requests import CrmRequest
 from crm_server.dataverse.responses import CrmResponse, error_from, request_id, retry_after
 from crm_tools.errors import UnavailableError, UnreadableAnswerError, UpstreamError
+from crm_tools.operations import Action
 
 if TYPE_CHECKING:
     import httpx
@@ -32,16 +33,16 @@ LONGEST_WAIT = 60.0
 
 TOO_MANY = 429
 UNAVAILABLE = frozenset({502, 503, 504})
-REPEATABLE = frozenset({RequestKind.READ, RequestKind.CREATE})
+REPEATABLE = frozenset({Action.READ, Action.CREATE})
 """What may be sent again when nobody knows whether it arrived: reads, and creates with a key of our own."""
 
 COMMON_HEADERS = {"Accept": "application/json", "OData-Version": "4.0", "OData-MaxVersion": "4.0"}
 
 _OUTCOME = {
-    RequestKind.READ: "Try again later.",
-    RequestKind.CREATE: "Whether the record was created is unknown; look for it before you create it again.",
-    RequestKind.UPDATE: "Whether the change was made is unknown; read the record before you change it again.",
-    RequestKind.DELETE: "Whether the record was deleted is unknown; read it before you delete it again.",
+    Action.READ: "Try again later.",
+    Action.CREATE: "Whether the record was created is unknown; look for it before you create it again.",
+    Action.UPDATE: "Whether the change was made is unknown; read the record before you change it again.",
+    Action.DELETE: "Whether the record was deleted is unknown; read it before you delete it again.",
 }
 
 
@@ -77,7 +78,7 @@ class Sender:
             try:
                 response = await self._once(request, url)
             except UnavailableError:
-                if last or request.kind not in REPEATABLE:
+                if last or request.action not in REPEATABLE:
                     raise
                 unclear = True
                 await self.sleep(self._backoff(attempt))
@@ -89,7 +90,7 @@ class Sender:
                 waited += wait
                 await self.sleep(wait)
                 continue
-            if response.status in UNAVAILABLE and request.kind in REPEATABLE and not last:
+            if response.status in UNAVAILABLE and request.action in REPEATABLE and not last:
                 unclear = True
                 await self.sleep(self._backoff(attempt))
                 continue
@@ -136,7 +137,7 @@ class Sender:
             ) as answer:
                 response = CrmResponse(answer.status_code, dict(answer.headers), await _whole_body(answer))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise _translated(error, request.kind) from None
+            raise _translated(error, request.action) from None
         crm_request_id.set(request_id(response))
         return response
 
@@ -177,7 +178,7 @@ async def _whole_body(answer: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _translated(error: Exception, kind: RequestKind) -> UpstreamError:
+def _translated(error: Exception, action: Action) -> UpstreamError:
     """A fault of the network in our own words."""
     import httpx
 
@@ -189,7 +190,7 @@ def _translated(error: Exception, kind: RequestKind) -> UpstreamError:
             "Check DYNAMICS_URL and the network of this server."
         )
     if isinstance(error, httpx.TimeoutException):
-        return UnavailableError(f"The CRM did not answer in time. {_OUTCOME[kind]}")
+        return UnavailableError(f"The CRM did not answer in time. {_OUTCOME[action]}")
     if isinstance(error, httpx.DecodingError):
-        return UnreadableAnswerError(f"The CRM's answer cannot be decoded. {_OUTCOME[kind]}")
-    return UnavailableError(f"The connection to the CRM broke. {_OUTCOME[kind]}")
+        return UnreadableAnswerError(f"The CRM's answer cannot be decoded. {_OUTCOME[action]}")
+    return UnavailableError(f"The connection to the CRM broke. {_OUTCOME[action]}")

@@ -122,6 +122,8 @@ def _serve(options: argparse.Namespace) -> int:
     async def serve() -> None:
         try:
             if options.transport == "stdio":
+                if sys.stdin.isatty():
+                    sys.stderr.write("Waiting for an MCP client on standard input. Ctrl-D ends.\n")
                 await serve_stdio(server)
             else:
                 over_http = serve_http if options.transport == "http" else serve_sse

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -66,17 +66,31 @@ class Assistant:
 async def run_demo(as_json: bool) -> int:
     """Run the demonstration and return the exit code: 0 when all went as shown, else 1."""
     output: Output = JsonLines() if as_json else ReadableText()
+    failures: list[BaseException] = []
+    # Task groups of the client put what is raised inside them into a group.
     try:
         async with _assistant(output) as client:
             assistant = Assistant(client, output)
             await _ask_about_accounts(assistant)
             await _enter_a_lead(assistant)
         await _agent_run(output)
-    except DemoError as error:
-        sys.stderr.write(f"dynamics-crm-mcp: the demonstration stopped: {error}\n")
-        return 1
-    output.end(*_own_command())
-    return 0
+        output.end(*_own_command())
+    except* BrokenPipeError:
+        # Whoever read along has left; what is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except* DemoError as group:
+        failures = list(_leaves(group))
+    for failure in failures:
+        sys.stderr.write(f"dynamics-crm-mcp: the demonstration stopped: {failure}\n")
+    return 1 if failures else 0
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 async def _ask_about_accounts(assistant: Assistant) -> None:

@@ -118,4 +118,10 @@ def _details(access: Access, decision: Decision) -> list[str]:
 def _field(label: str, text: str, width: int = 8) -> list[str]:
     """A label and its text, wrapped under itself."""
     start = f"  {label:<{width}} "
-    return wrap(text, _WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
+    return wrap(
+        text,
+        _WIDTH,
+        initial_indent=start,
+        subsequent_indent=" " * len(start),
+        break_on_hyphens=False,  # rule ids are read, and searched for, whole
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,8 @@ class ArgumentChecker:
             UnknownNameError: An argument the tool does not have; says the closest.
             InputError: One is missing, or of the wrong type, length or range.
         """
-        for name in arguments:
+        for name, value in arguments.items():
+            _refuse_half_characters(name, value)
             if name not in self._properties:
                 raise UnknownNameError(f"argument of {self._tool}", name, self._properties)
         problems = [self._missing(name) for name in self._schema.get("required", ()) if name not in arguments]
@@ -66,6 +68,16 @@ class ArgumentChecker:
         if len(path) > 1 and "items" in schema:
             schema = schema["items"]
         return f"Argument {name}{where} must be {expected(schema)}."
+
+
+def _refuse_half_characters(name: str, value: Any) -> None:
+    # JSON can spell half of a surrogate pair, which is no text: it can be neither sent nor stored.
+    try:
+        json.dumps([name, value], ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            "An argument holds half of a character (an unpaired surrogate). Leave it out."
+        ) from None
 
 
 def expected(schema: JsonSchema) -> str:

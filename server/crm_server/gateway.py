@@ -123,6 +123,7 @@ class Gateway:
         """The created row."""
         await self._ask(create, self._judge(create))
         self._spend(create)
+        create = replace(create, returning=self._shown_unasked(create))
         return self._masked(await self._crm.client().create(create), create.table)
 
     async def update(self, update: Update) -> Row:
@@ -131,6 +132,7 @@ class Gateway:
         if decision.outcome is Outcome.CONFIRM:
             update = replace(update, etag=await self._ask_about_row(update, decision))
         self._spend(update)
+        update = replace(update, returning=self._shown_unasked(update))
         return self._masked(await self._crm.client().update(update), update.table)
 
     async def delete(self, delete: Delete) -> None:
@@ -159,6 +161,12 @@ class Gateway:
         https://learn.microsoft.com/power-apps/developer/model-driven-apps/open-forms-views-dialogs-reports-url
         """
         return f"{self._crm.address}/main.aspx?pagetype=entityrecord&etn={table}&id={key}"
+
+    def _shown_unasked(self, write: Create | Update) -> tuple[str, ...]:
+        """What a write may show of the row: nothing where reading needs a human, who was not asked that."""
+        access = Access(Action.READ, write.table, reads=frozenset(write.returning))
+        decision = decide(self._crm.policy, self._principal, access, self._crm.now(), Spent())
+        return write.returning if decision.allowed else ()
 
     def _judge(self, operation: Operation) -> Decision:
         decision = combine([decision for _, decision in self._crm.judge(operation, self._principal)])

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
@@ -20,8 +21,11 @@ from crm_server.log import bound, get_logger
 from crm_server.policy.decide import ever_allows
 from crm_server.policy.model import Decision, Principal
 from crm_tools.catalogue import Tool
-from crm_tools.errors import CrmError, InternalError
+from crm_tools.errors import AnswerTooLargeError, CrmError, InternalError
 from crm_tools.handlers import Context
+
+LARGEST_ANSWER = 400_000
+"""Characters of an answer. Hosts cut far earlier; over SSE the SDK's client takes no event of a megabyte."""
 
 log = get_logger("call")
 
@@ -37,7 +41,7 @@ class InputNeededError(Exception):
     """The call cannot go on before the client has asked its human; the protocol era decides how."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CallAnswer:
     """The answer of a call: ``content`` is JSON, ``is_error`` says whether it describes an error.
 
@@ -48,7 +52,7 @@ class CallAnswer:
     is_error: bool = False
     decision: Decision | None = None
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The content as compact JSON."""
         return json.dumps(self.content, ensure_ascii=False, separators=(",", ":"))
@@ -119,7 +123,7 @@ class Caller:
         try:
             tool.checker.check(arguments)
             content = await tool.handler(arguments, Context(tool.table, self._crm.tables, gateway))
-            return CallAnswer(content, decision=trail.decision)
+            return _bounded(CallAnswer(content, decision=trail.decision))
         except InputNeededError:
             log.info("approval asked", tool=tool.name, table=trail.table, effect=trail.effect)
             raise
@@ -135,6 +139,15 @@ class Caller:
                 request_id,
                 trail,
             )
+
+
+def _bounded(answer: CallAnswer) -> CallAnswer:
+    if len(answer.text) > LARGEST_ANSWER:
+        raise AnswerTooLargeError(
+            f"The answer has {len(answer.text):,} characters, and more than {LARGEST_ANSWER:,} are not sent. "
+            "Ask for fewer rows by top, fewer columns by select, or fewer related rows by expand."
+        )
+    return answer
 
 
 def _error_answer(error: CrmError, request_id: str, trail: Trail) -> CallAnswer:

@@ -247,6 +247,20 @@ async def test_bad_input_says_what_to_change(connect: Connect) -> None:
             assert says in error["message"], (tool, arguments)
 
 
+async def test_an_answer_that_would_be_too_large_is_refused_whole_and_says_what_to_ask_instead(
+    connect: Connect,
+) -> None:
+    async with connect() as client:
+        wide = {
+            "expand": ["contact_customer_accounts", "opportunity_customer_accounts"],
+            "format": "detailed",
+        }
+        error = await refused(client, "list_accounts", top=200, **wide)
+        assert error["code"] == "answer_too_large"
+        assert "top" in error["message"]
+        assert (await ok(client, "list_accounts", top=10, **wide))["shown"] == 10
+
+
 async def test_prompts_are_listed_and_rendered(connect: Connect) -> None:
     async with connect() as client:
         prompts = (await client.list_prompts()).prompts

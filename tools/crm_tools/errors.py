@@ -6,6 +6,7 @@
     ├── InputError               the arguments are wrong; nothing was sent to the CRM
     │   ├── UnknownNameError     a column, table, label or argument that does not exist; says the closest
     │   └── FilterSyntaxError    an OData filter that cannot be read; says where
+    ├── AnswerTooLargeError      the answer is larger than a client takes; says what to ask for instead
     ├── PolicyDeniedError        the policy does not allow it; says the rules that decided
     ├── ApprovalError            a human had to agree and did not, or could not be asked
     ├── UpstreamError            Dataverse answered with an error, or not at all
@@ -77,6 +78,12 @@ class FilterSyntaxError(InputError):
     def __init__(self, message: str, position: int | None = None) -> None:
         super().__init__(message, details={} if position is None else {"position": position})
         self.position = position
+
+
+class AnswerTooLargeError(CrmError):
+    """The answer is larger than a client takes. It is not cut: a part would look like the whole."""
+
+    code = "answer_too_large"
 
 
 class PolicyDeniedError(CrmError):

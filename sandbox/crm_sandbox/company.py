@@ -24,8 +24,8 @@ from crm_sandbox.names import (
     STAGES,
     City,
 )
-from crm_sandbox.schema import CREATED, CURRENCY, MODIFIED, OWNER, VERSION, tables
-from crm_sandbox.store import Store, type_column
+from crm_sandbox.schema.base_columns import CREATED, CURRENCY, MODIFIED, OWNER, VERSION
+from crm_sandbox.store import Store
 
 TODAY = date(2026, 11, 23)
 ACCOUNTS, CONTACTS, LEADS, OPPORTUNITIES = 200, 500, 300, 250
@@ -34,12 +34,12 @@ _NAMESPACE = UUID("6f1d2c9a-3f57-4a86-9a34-6a2c5f0f9b11")
 Row = dict[str, Any]
 
 
-def fill(store: Store, seed: int) -> None:
+def fill(store: Store, seed: int, accounts: int = 200) -> None:
     """Put the company into an empty store."""
     company = _Company(store, seed)
     store.connection.execute("BEGIN")
     for table, rows in company.rows().items():
-        store.insert(tables()[table], rows)
+        store.insert(store.schema[table], rows)
     store.connection.execute("COMMIT")
 
 
@@ -72,7 +72,16 @@ class _Company:
             currencyname="US Dollar",
             isocurrencycode="USD",
             currencysymbol="$",
+            exchangerate=1.0,
         )
+        role = self._small("role", "System Administrator", name="System Administrator")
+        for user in self._users:
+            user["businessunitid"] = unit["businessunitid"]
+            user["isdisabled"] = 0
+            self._store.connection.execute(
+                "INSERT INTO systemuserroles (systemuserid, roleid) VALUES (?, ?)",
+                [user["systemuserid"], role["roleid"]],
+            )
         team = self._small("team", "Contoso Sales", name="Contoso Sales")
         accounts = [self._account(number, name) for number, name in enumerate(self._company_names())]
         contacts = [self._contact(number, accounts) for number in range(CONTACTS)]
@@ -81,6 +90,7 @@ class _Company:
         leads = [self._lead(number) for number in range(LEADS)]
         return {
             "businessunit": [unit],
+            "role": [role],
             "systemuser": self._users,
             "team": [team],
             "transactioncurrency": [self._currency],
@@ -138,12 +148,12 @@ class _Company:
             **address,
             "statecode": 0,
             "statuscode": 1,
-            **_lookup("_parentcustomerid_value", "account", account["accountid"]),
+            **_lookup("parentcustomerid", "account", account["accountid"]),
         }
 
     def _opportunity(self, number: int, accounts: list[Row], contacts: list[Row]) -> Row:
         contact = self._random.choice(contacts)
-        account_id = contact["_parentcustomerid_value"]
+        account_id = contact["parentcustomerid"]
         name = next(row["name"] for row in accounts if row["accountid"] == account_id)
         product, unit_price, low, high = self._random.choice(PRODUCTS)
         units = self._random.randrange(low, high)
@@ -170,9 +180,9 @@ class _Company:
                 1: 3,
                 2: self._random.choice((4, 5)),
             }[state],
-            **_lookup("_customerid_value", "account", account_id),
-            **_lookup("_parentaccountid_value", "account", account_id),
-            **_lookup("_parentcontactid_value", "contact", contact["contactid"]),
+            **_lookup("customerid", "account", account_id),
+            **_lookup("parentaccountid", "account", account_id),
+            **_lookup("parentcontactid", "contact", contact["contactid"]),
             **self._money_currency(),
         }
 
@@ -204,7 +214,7 @@ class _Company:
 
     def _small(self, table: str, identity: str, **columns: Any) -> Row:
         made = f"{TODAY - timedelta(days=2000)}T08:00:00Z"
-        key = tables()[table].key
+        key = self._store.schema[table].key
         stamps = {CREATED: made, MODIFIED: made, VERSION: self._store.next_version()}
         return {key: self._id(table, identity), **columns, **stamps}
 
@@ -212,7 +222,7 @@ class _Company:
         owner = self._random.choice(self._users)["systemuserid"]
         changed = min(TODAY, made + timedelta(days=self._random.randrange(60)))
         return {
-            tables()[table].key: self._id(table, identity),
+            self._store.schema[table].key: self._id(table, identity),
             CREATED: self._moment(made),
             MODIFIED: self._moment(changed),
             VERSION: self._store.next_version(),
@@ -245,14 +255,14 @@ class _Company:
 
 
 def _lookup(column: str, table: str, key: str) -> Row:
-    return {column: key, type_column(column): table}
+    return {column: key, f"{column}.table": table}
 
 
 def _choose_primary_contacts(accounts: list[Row], contacts: list[Row]) -> None:
     """The first contact of most accounts is its primary one."""
     for number, (account, contact) in enumerate(zip(accounts, contacts, strict=False)):
         if number % 10 != 9:
-            account |= _lookup("_primarycontactid_value", "contact", contact["contactid"])
+            account |= _lookup("primarycontactid", "contact", contact["contactid"])
 
 
 def _mail(name: str, domain: str) -> str:

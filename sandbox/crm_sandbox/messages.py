@@ -1,0 +1,125 @@
+"""Requests and answers as values: the same for a request of its own and for one inside a batch.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/compose-http-requests-handle-errors
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from crm_sandbox.errors import UNKNOWN_NAME, ODataError, bad_property
+from crm_sandbox.representing import Annotations
+
+API = "/api/data/v9.2/"
+JSON_TYPE = "application/json; odata.metadata=minimal"
+_PREFERENCE = re.compile(r'\s*([\w.-]+)\s*(?:=\s*("[^"]*"|[^,;]*))?\s*(?:[,;]|$)', re.ASCII)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request, taken apart. ``path`` is decoded and below the root; header names are in lower case.
+
+    ``root`` is the address of the API and ends in a slash.
+    """
+
+    method: str
+    path: str
+    options: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    root: str
+
+    @cached_property
+    def preferences(self) -> Mapping[str, str]:
+        """The Prefer header: name in lower case to value without quotes."""
+        found: dict[str, str] = {}
+        for name, value in _PREFERENCE.findall(self.headers.get("prefer", "")):
+            found[name.lower()] = value.strip().strip('"')
+        return found
+
+    @cached_property
+    def annotations(self) -> Annotations:
+        """The annotations that are asked for."""
+        return Annotations(self.preferences.get("odata.include-annotations", ""))
+
+    @property
+    def page_size(self) -> int | None:
+        """Rows of a page, when the client set it."""
+        text = self.preferences.get("odata.maxpagesize", "")
+        return int(text) if re.fullmatch(r"[1-9]\d{0,8}", text, re.ASCII) else None
+
+    @property
+    def wants_row(self) -> bool:
+        """Whether a write is answered with the row."""
+        return self.preferences.get("return") == "representation"
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """The values of parameter aliases: ``@p1`` to text."""
+        return {name: value for name, value in self.options.items() if name.startswith("@")}
+
+    def applied(self, *names: str) -> dict[str, str]:
+        """The header that says which preferences were honoured, of those named that were asked for."""
+        shown = {"odata.include-annotations": '"{}"'.format, "odata.maxpagesize": "{}".format}
+        parts = [
+            name
+            if name == "odata.continue-on-error"
+            else f"{name}={shown.get(name, str)(self.preferences[name])}"
+            for name in names
+            if name in self.preferences
+        ]
+        return {"Preference-Applied": ",".join(parts)} if parts else {}
+
+    def json(self) -> dict[str, Any]:
+        """The body, a JSON object.
+
+        Raises:
+            ODataError: 400, it is none.
+        """
+        try:
+            content = json.loads(self.body.decode("utf-8"), parse_constant=_refuse_constant)
+            json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        except (ValueError, RecursionError):
+            raise bad_property("the body is not JSON in UTF-8") from None
+        if not isinstance(content, dict):
+            raise bad_property("the body is not a JSON object")
+        return content
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer; ``content`` that is no text becomes JSON."""
+
+    status: int
+    content: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = JSON_TYPE
+
+    def body(self) -> bytes:
+        """The content as it is sent."""
+        if self.content is None:
+            return b""
+        if isinstance(self.content, bytes):
+            return self.content
+        if isinstance(self.content, str):
+            return self.content.encode()
+        return json.dumps(self.content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def error_answer(error: ODataError) -> Answer:
+    """The answer that tells of an error."""
+    return Answer(error.status, {"error": {"code": error.code, "message": error.message}})
+
+
+def no_method(method: str) -> ODataError:
+    """The refusal of a method that an address does not have."""
+    return ODataError(405, UNKNOWN_NAME, f"The requested resource does not support http method '{method}'.")

@@ -1,0 +1,86 @@
+"""Opens a store: an empty one is filled with the sample company, a file that exists is used as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crm_sandbox.schema.loading import load_schema
+from crm_sandbox.schema.model import Schema
+from crm_sandbox.store import Store
+
+
+class StoreFileError(ValueError):
+    """A file that the sandbox cannot use; the text says why."""
+
+
+_templates: dict[tuple[int, int, str], bytes] = {}
+"""Filled databases of this process, by seed, size and tables: making one takes longer than copying it."""
+
+_LARGEST_TEMPLATE = 1_000
+
+
+def open_store(
+    *,
+    seed: int,
+    now: Callable[[], datetime] | None,
+    accounts: int,
+    path: Path | None,
+    tables: Iterable[Path],
+) -> Store:
+    """A store with the sample company in it.
+
+    Raises:
+        TableFileError: A table file cannot be used.
+        StoreFileError: The file is none of the sandbox's, or its tables are others.
+    """
+    schema = load_schema(tables)
+    clock = now or (lambda: datetime.now(UTC))
+    if path is not None:
+        return _open_file(schema, clock, path, seed, accounts)
+    store = Store(schema, clock)
+    if accounts > _LARGEST_TEMPLATE:
+        _fill(store, seed, accounts)
+        return store
+    key = (seed, accounts, _fingerprint(schema))
+    if key not in _templates:
+        _fill(store, seed, accounts)
+        _templates[key] = store.connection.serialize()
+    else:
+        store.connection.deserialize(_templates[key])
+    return store
+
+
+def _open_file(schema: Schema, now: Callable[[], datetime], path: Path, seed: int, accounts: int) -> Store:
+    fresh = not path.exists() or path.stat().st_size == 0
+    try:
+        store = Store(schema, now, path)
+        if fresh:
+            _fill(store, seed, accounts)
+            store.remember("schema", _fingerprint(schema))
+        known = store.remembered("schema")
+    except sqlite3.DatabaseError as error:
+        raise StoreFileError(f"{path}: not a file of the sandbox: {error}") from None
+    if known != _fingerprint(schema):
+        store.close()
+        raise StoreFileError(
+            f"{path}: the file was made with other tables; start with the table files it was made with, "
+            "or with another file"
+        )
+    return store
+
+
+def _fill(store: Store, seed: int, accounts: int) -> None:
+    from crm_sandbox.company import fill
+
+    store.create_tables()
+    fill(store, seed, accounts)
+    store.create_indexes()
+
+
+def _fingerprint(schema: Schema) -> str:
+    facts = sorted((name, repr(table)) for name, table in schema.tables.items())
+    return hashlib.sha256(repr(facts).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Writes: bodies are checked as documented, then stored; deletes cascade; links are made and undone."""

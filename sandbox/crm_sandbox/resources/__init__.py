@@ -1,0 +1,1 @@
+"""What addresses name: sets, rows, columns, links, collections."""

@@ -43,11 +43,11 @@ def open_store(
         return _open_file(schema, clock, path, seed, accounts)
     store = Store(schema, clock)
     if accounts > _LARGEST_TEMPLATE:
-        _fill(store, seed, accounts)
+        fill_store(store, seed, accounts)
         return store
     key = (seed, accounts, _fingerprint(schema))
     if key not in _templates:
-        _fill(store, seed, accounts)
+        fill_store(store, seed, accounts)
         _templates[key] = store.connection.serialize()
     else:
         store.connection.deserialize(_templates[key])
@@ -59,7 +59,7 @@ def _open_file(schema: Schema, now: Callable[[], datetime], path: Path, seed: in
     try:
         store = Store(schema, now, path)
         if fresh:
-            _fill(store, seed, accounts)
+            fill_store(store, seed, accounts)
             store.remember("schema", _fingerprint(schema))
         known = store.remembered("schema")
     except sqlite3.DatabaseError as error:
@@ -73,7 +73,8 @@ def _open_file(schema: Schema, now: Callable[[], datetime], path: Path, seed: in
     return store
 
 
-def _fill(store: Store, seed: int, accounts: int) -> None:
+def fill_store(store: Store, seed: int, accounts: int) -> None:
+    """Put tables, the sample company and indexes into an empty store."""
     from crm_sandbox.company import fill
 
     store.create_tables()

@@ -151,6 +151,16 @@ class Store:
                 f"PRIMARY KEY ({quoted(many.column)}, {quoted(many.other_column)})) WITHOUT ROWID"
             )
 
+    def clear(self) -> None:
+        """Remove every table with its rows, and begin again with the first version number."""
+        kinds = "type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' AND name <> 'sandbox_state'"
+        # Virtual tables bring tables of their own, which go with them.
+        order = "ORDER BY sql LIKE 'CREATE VIRTUAL%' DESC, type DESC"
+        for found in self.rows(f"SELECT type, name FROM sqlite_master WHERE {kinds} {order}"):  # noqa: S608 - a constant
+            if self.rows("SELECT 1 FROM sqlite_master WHERE name = ?", [found["name"]]):
+                self.connection.execute(f"DROP {found['type']} {quoted(found['name'])}")
+        self.connection.execute("UPDATE sandbox_state SET value = ? WHERE name = 'version'", [_FIRST_VERSION])
+
     def create_table(self, table: Table) -> None:
         """Make one table, or the view of a table that shows others together."""
         if table.union_of:

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo)
 
     sandbox = commands.add_parser("sandbox", help="run the embedded CRM as a Dataverse Web API of its own")
-    sandbox.add_argument("--port", type=_port, default=8322, help="port to listen on, 0 for a free one")
+    _sandbox_options(sandbox)
     sandbox.set_defaults(command=_sandbox)
 
     policy = commands.add_parser("policy", help="show or explain the policy")
@@ -78,6 +78,32 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _sandbox_options(parser: argparse.ArgumentParser) -> None:
+    from pathlib import Path
+
+    add = parser.add_argument
+    add("--port", type=_port, default=8322, help="port to listen on, 0 for a free one")
+    add("--rows", type=_count, help="accounts of the sample company, the rest in proportion (default 200)")
+    add("--seed", type=int, help="another seed makes another company")
+    add("--file", type=Path, help="keep the data in this SQLite file")
+    add("--reset", action="store_true", help="with --file: begin with the sample company again")
+    add("--table", type=Path, action="append", default=[], help="a table file of your own; can be repeated")
+    add(
+        "--tls",
+        type=Path,
+        nargs="?",
+        const=Path("sandbox-tls"),
+        metavar="FOLDER",
+        help="serve HTTPS and ask for tokens; certificates are made in FOLDER (default sandbox-tls)",
+    )
+    add("--latency-ms", type=_milliseconds, default=0, help="milliseconds added to each request")
+    add("--faults", type=Path, help="a fault script (TOML or JSON): what goes wrong, and when")
+    add("--limit-requests", type=_count, help="service protection: requests in 300 seconds")
+    add("--limit-seconds", type=_count, help="service protection: seconds of execution in 300 seconds")
+    add("--limit-concurrent", type=_count, help="service protection: concurrent requests")
+    add("--control", action="store_true", help="offer the control endpoint /sandbox/")
+
+
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", help=f"preset or TOML file (default {DEFAULT_POLICY})")
     parser.add_argument("--toolsets", help="tables to offer tools for, separated by commas (default all)")
@@ -91,6 +117,18 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65_535:
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
     return port
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 10_000_000:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 to 10000000 is expected, not {text!r}")
+    return int(text)
+
+
+def _milliseconds(text: str) -> int:
+    if not text.isdecimal() or int(text) > 60_000:
+        raise argparse.ArgumentTypeError(f"milliseconds from 0 to 60000 are expected, not {text!r}")
+    return int(text)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -154,21 +192,48 @@ def _demo(options: argparse.Namespace) -> int:
 def _sandbox(options: argparse.Namespace) -> int:
     import anyio
 
-    from crm_sandbox import serve
+    from crm_sandbox import DEFAULT_ACCOUNTS, DEFAULT_SEED
+    from crm_sandbox.hosting import Options, Ready, serve
+    from crm_sandbox.opening import StoreFileError
+    from crm_sandbox.schema.files import TableFileError
+    from crm_sandbox.trouble import FaultScriptError
 
-    def announce(url: str) -> None:
-        _announce(url)
-        sys.stderr.write(
-            f"Point the server at it: DYNAMICS_URL={url.partition('/api/')[0]} DYNAMICS_AUTH=none\n"
-        )
+    def announce(ready: Ready) -> None:
+        _announce(f"{ready.address}/api/data/v9.2")
+        known = {"DYNAMICS_URL": ready.address, **ready.environment}
+        if ready.ca_file is not None:
+            sys.stderr.write(f"Its certificate is from the authority in {ready.ca_file}\n")
+            known["SSL_CERT_FILE"] = str(ready.ca_file)
+        words = " ".join(f"{name}={value}" for name, value in known.items())
+        sys.stderr.write(f"Point the server at it: {words}\n")
+        sys.stderr.flush()
+
+    chosen = Options(
+        port=options.port,
+        tls=options.tls,
+        seed=DEFAULT_SEED if options.seed is None else options.seed,
+        accounts=options.rows or DEFAULT_ACCOUNTS,
+        path=options.file,
+        tables=tuple(options.table),
+        latency_ms=options.latency_ms,
+        faults=options.faults,
+        limit_requests=options.limit_requests,
+        limit_seconds=options.limit_seconds,
+        limit_concurrent=options.limit_concurrent,
+        control=options.control,
+        reset=options.reset,
+    )
 
     async def listen() -> None:
-        await serve(options.port, on_ready=announce)
+        await serve(chosen, announce)
 
     try:
         anyio.run(listen)
+    except (TableFileError, StoreFileError, FaultScriptError) as error:
+        return _complain(str(error), USAGE)
     except OSError as error:
-        return _complain(f"cannot listen on port {options.port}: {error.strerror}", USAGE)
+        where = error.filename or f"port {options.port}"
+        return _complain(f"cannot use {where}: {error.strerror}", USAGE)
     return OK
 
 

@@ -150,7 +150,8 @@ def _add_read_only_navigation(column: Column, navigations: dict[str, Navigation]
 
 
 def _column(name: str, fact: Mapping[str, Any], schemas: Mapping[str, Mapping[str, Any]]) -> Column:
-    reference = fact.get("$ref")
+    # A column that can be empty names its choices beside null.
+    reference = fact.get("$ref") or fact.get("anyOf", [{}])[0].get("$ref")
     choices = schemas[reference.rpartition("/")[2]]["oneOf"] if reference else []
     lookup = fact.get("x-lookup", {})
     set_on = [] if fact.get("readOnly") else fact.get("x-set-on", ["create", "update"])

@@ -281,11 +281,19 @@ _HIGHEST = {
 _PRECISIONS = {ColumnType.DOUBLE: 5, ColumnType.DECIMAL: 10, ColumnType.MONEY: 4}
 
 
+_KEYS = {
+    "targets": _TargetFact.model_fields,
+    "columns": _ColumnFact.model_fields,
+    "many_to_many": _ManyToManyFact.model_fields,
+}
+
+
 def _reason(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = [*TableFile.model_fields, *_ColumnFact.model_fields, *_TargetFact.model_fields]
+        level = "targets" if "targets" in first["loc"] else first["loc"][0] if len(first["loc"]) > 1 else ""
+        known = _KEYS.get(str(level), TableFile.model_fields)
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         return f"unknown key '{where}'" + (f"; did you mean '{close[0]}'?" if close else "")
     return f"{where}: {first['msg']}"

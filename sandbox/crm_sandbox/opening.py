@@ -55,22 +55,39 @@ def open_store(
 
 
 def _open_file(schema: Schema, now: Callable[[], datetime], path: Path, seed: int, accounts: int) -> Store:
-    fresh = not path.exists() or path.stat().st_size == 0
-    try:
-        store = Store(schema, now, path)
-        if fresh:
-            fill_store(store, seed, accounts)
-            store.remember("schema", _fingerprint(schema))
-        known = store.remembered("schema")
-    except sqlite3.DatabaseError as error:
-        raise StoreFileError(f"{path}: not a file of the sandbox: {error}") from None
+    if not path.exists() or path.stat().st_size == 0:
+        _make_file(schema, now, path, seed, accounts)
+    known = _fingerprint_in(path)
     if known != _fingerprint(schema):
-        store.close()
         raise StoreFileError(
             f"{path}: the file was made with other tables; start with the table files it was made with, "
             "or with another file"
         )
-    return store
+    return Store(schema, now, path)
+
+
+def _make_file(schema: Schema, now: Callable[[], datetime], path: Path, seed: int, accounts: int) -> None:
+    """Fill a file beside the wanted one and then rename it: one that is half made is never opened."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    store = Store(schema, now, unfinished)
+    fill_store(store, seed, accounts)
+    store.remember("schema", _fingerprint(schema))
+    store.close()
+    unfinished.replace(path)
+
+
+def _fingerprint_in(path: Path) -> str:
+    """What a file says of its tables. It is only read, since it may be somebody else's."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            found = connection.execute("SELECT value FROM sandbox_state WHERE name = 'schema'").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise StoreFileError(f"{path}: not a file of the sandbox: {error}") from None
+    return str(found[0]) if found else ""
 
 
 def fill_store(store: Store, seed: int, accounts: int) -> None:

@@ -17,7 +17,11 @@ from crm_sandbox import create_app
 from tests.sandbox.conftest import ROOT, Crm, error
 
 Row = dict[str, Any]
-Ask = Callable[[str], httpx.Response]
+Ask = Callable[..., httpx.Response]
+RELATED = (
+    "&$expand=primarycontactid($select=fullname,jobtitle),"
+    "contact_customer_accounts($select=fullname,jobtitle,mobilephone)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +29,10 @@ def ask() -> Iterator[Ask]:
     """Asks for accounts by a filter; one sandbox serves all that only read."""
     app = create_app()
 
-    def accounts(condition: str) -> httpx.Response:
+    def accounts(condition: str, expand: str = "") -> httpx.Response:
         async def get() -> httpx.Response:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as client:
-                return await client.get(f"{ROOT}accounts?$filter={quote(condition, safe='')}")
+                return await client.get(f"{ROOT}accounts?$filter={quote(condition, safe='')}{expand}")
 
         return anyio.run(get)
 
@@ -38,7 +42,7 @@ def ask() -> Iterator[Ask]:
 
 @pytest.fixture(scope="module")
 def everything(ask: Ask) -> list[Row]:
-    rows: list[Row] = ask("accountid ne null").json()["value"]
+    rows: list[Row] = ask("accountid ne null", RELATED).json()["value"]
     assert len(rows) == 200
     return rows
 
@@ -123,6 +127,55 @@ def null_condition(column: str, operator: str) -> tuple[str, Meaning]:
     return f"{column} {operator} null", lambda row: (row[column] is None) == (operator == "eq")
 
 
+def in_condition(column: str, values: list[str]) -> tuple[str, Meaning]:
+    listed = ",".join(f"'{value}'" for value in values)
+    folded = {value.casefold() for value in values}
+
+    def meaning(row: Row) -> bool | None:
+        return None if row[column] is None else row[column].casefold() in folded
+
+    return f"{column} in ({listed})", meaning
+
+
+def column_condition(first: str, operator: str, second: str) -> tuple[str, Meaning]:
+    def meaning(row: Row) -> bool | None:
+        if row[first] is None:
+            return True if operator == "ne" else None
+        return None if row[second] is None else compared(row[first], operator, row[second])
+
+    return f"{first} {operator} {second}", meaning
+
+
+def path_condition(column: str, operator: str, value: str) -> tuple[str, Meaning]:
+    def meaning(row: Row) -> bool | None:
+        contact = row["primarycontactid"] or {}
+        return compared(contact.get(column), operator, value)
+
+    return f"primarycontactid/{column} {operator} '{value}'", meaning
+
+
+def lambda_condition(word: str, column: str, inner: tuple[str, str]) -> tuple[str, Meaning]:
+    operator, value = inner
+
+    def meaning(row: Row) -> bool:
+        seen = [
+            compared(contact[column], operator, value) is True for contact in row["contact_customer_accounts"]
+        ]
+        return any(seen) if word == "any" else all(seen)
+
+    return f"contact_customer_accounts/{word}(c:c/{column} {operator} '{value}')", meaning
+
+
+def empty_condition(word: str) -> tuple[str, Meaning]:
+    return (
+        f"{word}contact_customer_accounts/any()",
+        lambda row: bool(row["contact_customer_accounts"]) is (word == ""),
+    )
+
+
+PEOPLE = st.sampled_from(
+    ["Owner", "owner", "Purchasing Manager", "Project Manager", "M%", "%a%", "IT Director"]
+)
 CONDITIONS = st.recursive(
     st.one_of(
         st.builds(
@@ -135,6 +188,22 @@ CONDITIONS = st.recursive(
             st.sampled_from(["description", "_primarycontactid_value"]),
             st.sampled_from(["eq", "ne"]),
         ),
+        st.builds(
+            in_condition,
+            st.sampled_from(["name", "address1_city"]),
+            st.lists(
+                st.sampled_from(["seattle", "Munich", "Contoso Ltd", "Nowhere"]), min_size=1, max_size=3
+            ),
+        ),
+        st.builds(column_condition, st.just("revenue"), OPERATORS, st.just("numberofemployees")),
+        st.builds(path_condition, st.just("jobtitle"), st.sampled_from(["eq", "ne"]), PEOPLE),
+        st.builds(
+            lambda_condition,
+            st.sampled_from(["any", "all"]),
+            st.sampled_from(["jobtitle", "mobilephone"]),
+            st.tuples(st.sampled_from(["eq", "ne"]), PEOPLE),
+        ),
+        st.builds(empty_condition, st.sampled_from(["", "not "])),
     ),
     lambda inner: st.one_of(
         st.builds(lambda a, b: (f"({a[0]} and {b[0]})", both(a[1], b[1])), inner, inner),
@@ -145,7 +214,7 @@ CONDITIONS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(condition=CONDITIONS)
 def test_a_filter_gives_the_rows_that_a_plain_evaluation_gives(
     ask: Ask, everything: list[Row], condition: tuple[str, Meaning]

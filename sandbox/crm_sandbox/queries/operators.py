@@ -157,9 +157,7 @@ OPERATORS: tuple[Operator, ...] = (
     _person("EqualUserTeams", "eq-userteams", people.eq_teams),
     _person("EqualUserOrUserTeams", "eq-useroruserteams", people.eq_user_or_teams),
     _person("EqualUserOrUserHierarchy", "eq-useroruserhierarchy", people.eq_reports),
-    _person(
-        "EqualUserOrUserHierarchyAndTeams", "eq-useroruserhierarchyandteams", people.eq_reports_and_teams
-    ),
+    _person("EqualUserOrUserHierarchyAndTeams", "eq-useroruserhierarchyandteams", people.eq_reports_or_teams),
     _both("EqualUserLanguage", "eq-userlanguage", Takes.NONE, _LANGUAGES, people.eq_language),
     _line("Above", "above", people.above(itself=False)),
     _line("AboveOrEqual", "eq-or-above", people.above(itself=True)),
@@ -212,10 +210,8 @@ OPERATORS: tuple[Operator, ...] = (
     _date_of("InFiscalYear", "in-fiscal-year", dates.in_fiscal_year),
     _date_of("InFiscalPeriod", "in-fiscal-period", dates.in_fiscal_period),
     _fiscal("InFiscalPeriodAndYear", "in-fiscal-period-and-year", dates.in_fiscal_period_and_year),
-    _fiscal("InOrAfterFiscalPeriodAndYear", "in-or-after-fiscal-period-and-year", dates.in_or_after_period),
-    _fiscal(
-        "InOrBeforeFiscalPeriodAndYear", "in-or-before-fiscal-period-and-year", dates.in_or_before_period
-    ),
+    _fiscal("InOrAfterFiscalPeriodAndYear", "in-or-after-fiscal-period-and-year", dates.from_period),
+    _fiscal("InOrBeforeFiscalPeriodAndYear", "in-or-before-fiscal-period-and-year", dates.up_to_period),
 )
 
 _BY_NAME = {operator.name: operator for operator in OPERATORS if operator.name is not None}

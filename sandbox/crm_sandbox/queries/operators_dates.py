@@ -242,13 +242,13 @@ def in_fiscal_period_and_year(
     return Condition("0") if start is None else _range(operand, start, periods(start, 1))
 
 
-def in_or_after_period(operand: Operand, values: Sequence[str], _asker: Asker, _schema: Schema) -> Condition:
+def from_period(operand: Operand, values: Sequence[str], _asker: Asker, _schema: Schema) -> Condition:
     """In a period of one fiscal year, or later."""
     start = _start_of_period(values)
     return Condition("0") if start is None else _range(operand, start, None)
 
 
-def in_or_before_period(operand: Operand, values: Sequence[str], _asker: Asker, _schema: Schema) -> Condition:
+def up_to_period(operand: Operand, values: Sequence[str], _asker: Asker, _schema: Schema) -> Condition:
     """In a period of one fiscal year, or earlier."""
     start = _start_of_period(values)
     return Condition("0") if start is None else _range(operand, None, periods(start, 1))

@@ -65,7 +65,7 @@ def eq_reports(operand: Operand, _values: Sequence[str], asker: Asker, schema: S
     return Condition(f"({operand.sql} IN ({reports.sql}))", reports.values)
 
 
-def eq_reports_and_teams(operand: Operand, values: Sequence[str], asker: Asker, schema: Schema) -> Condition:
+def eq_reports_or_teams(operand: Operand, values: Sequence[str], asker: Asker, schema: Schema) -> Condition:
     """The same users, or a team of one of them."""
     reports = _reports(asker, schema)
     teams = f'SELECT "teamid" FROM {quoted(_OF_TEAMS)} WHERE "systemuserid" IN ({reports.sql})'  # noqa: S608 - names of the schema

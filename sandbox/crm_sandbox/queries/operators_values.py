@@ -18,6 +18,7 @@ from crm_sandbox.schema.model import (
     CHOICE_TYPES,
     ID_TYPES,
     REAL_NUMBER_TYPES,
+    TEXT_TYPES,
     TIME_TYPES,
     WHOLE_NUMBER_TYPES,
     Column,
@@ -45,13 +46,10 @@ def typed(text: str, column: Column) -> Any:
     Raises:
         Refusal: The text is no value of the column's type.
     """
-    value = _typed(text.strip(), column) if column.type not in _TEXTS else fold(text)
+    value = _typed(text.strip(), column) if column.type not in TEXT_TYPES else fold(text)
     if value is None:
         raise Refusal(f"'{_shown(text)}' is not a valid value of type {column.type} for '{column.name}'")
     return value
-
-
-_TEXTS = frozenset({ColumnType.STRING, ColumnType.MEMO, ColumnType.ENTITY_NAME})
 
 
 def _typed(text: str, column: Column) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from xml.etree.ElementTree import Element  # noqa: S405 - trees come from fetchxml_reading
+from xml.etree.ElementTree import Element
 
 from crm_sandbox.queries.fetchxml_reading import (
     INVALID_ALIAS,
@@ -112,13 +112,19 @@ class Sources:
         table = self._schema.get(name)
         if table is not None:
             return table
-        if name in self._intersects:
-            return _intersect_table(self._intersects[name])
         raise refused(
             f"The entity with a name = '{name[:80]}' with namemapping = 'Logical' was not found in the "
             "MetadataCache.",
             NO_TABLE,
         )
+
+    def _linked_table(self, link: Element) -> Table:
+        name = required(link, "name")
+        many = self._intersects.get(name)
+        if many is None:
+            return self._table(name)
+        # Of its two columns the key is the one that the link does not go by: it tells the rows apart.
+        return _intersect_table(many.reversed() if link.get("from") == many.column else many)
 
     def _add_links(self, element: Element, parent: Source, block: Block) -> None:
         for link in element.findall("link-entity"):
@@ -131,7 +137,7 @@ class Sources:
                 raise refused(f"Invalid link-type specified: '{kind[:80]}'.", INVALID_LINK_TYPE)
 
     def _join(self, link: Element, parent: Source, block: Block, kind: str) -> None:
-        source = self._source(self._table(required(link, "name")))
+        source = self._source(self._linked_table(link))
         prefix = self._named(link, source, block)
         if kind == _FIRST_MATCH:
             condition = self._first_match(link, source, parent, block)
@@ -166,14 +172,17 @@ class Sources:
         if prefix in self._taken:
             raise refused(f"The alias '{prefix}' is used more than once.", INVALID_ALIAS)
         self._taken.add(prefix)
-        block.names.setdefault(alias or source.table.name, source)
+        if alias is None:
+            block.names.setdefault(source.table.name, source)
+        else:
+            block.names[alias] = source
         return prefix
 
     def _exists(self, link: Element, parent: Source, block: Block, *, filtered: bool = True) -> Condition:
         """There is a linked row; ``filtered`` says whether it must meet the link's filters and links."""
         if link.find("attribute") is not None or link.find("all-attributes") is not None:
             raise refused(f"A link-entity of link-type '{link.get('link-type')}' cannot return attributes.")
-        source = self._source(self._table(required(link, "name")))
+        source = self._source(self._linked_table(link))
         inner = Block(names=dict(block.names))
         inner.where.append(_equal(link, source, parent))
         if filtered:
@@ -270,14 +279,14 @@ def _columns(operator: str, left: Operand, right: Operand) -> Condition:
         raise refused(f"'{left.column.name}' and '{right.column.name}' are of different types.")
     if operator in _SIGNS:
         return Condition(f"({left.compared} {_SIGNS[operator]} {right.compared})")
-    return Condition(f"({left.compared} IS NOT {right.compared})")
+    return Condition(f"({left.compared} <> {right.compared} OR {left.sql} IS NULL)")
 
 
 def _values(element: Element) -> list[str]:
-    """The values of a condition. Clients leave an empty ``value`` beside the children, or where none is."""
+    """The values of a condition: its children, or else its attribute."""
     children = [value.text or "" for value in element.findall("value")]
     given = element.get("value")
-    return children if children or not given else [given]
+    return children if children or given is None else [given]
 
 
 def _intersect_table(many: ManyToMany) -> Table:

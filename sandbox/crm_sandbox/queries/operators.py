@@ -250,6 +250,9 @@ def fetch_condition(
     known = _BY_NAME.get(operator)
     if known is None:
         raise ODataError(400, INVALID_OPERATOR, f"Invalid condition operator: '{operator[:80]}'.")
+    if known.takes is Takes.NONE and not any(values):
+        # View designers leave an empty value on operators that take none.
+        values = ()
     return _reported(known, operator, operand, values, asker, schema)
 
 

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
+from crm_sandbox.errors import UNKNOWN_NAME, ODataError
 from crm_sandbox.messages import Answer
-from crm_sandbox.queries.apply import Property, compile_apply
+from crm_sandbox.queries.lexing import malformed
 from crm_sandbox.queries.options import Reading
-from crm_sandbox.representing import Presenter
+from crm_sandbox.representing import FORMATTED, Presenter
 from crm_sandbox.resources.context import Context
-from crm_sandbox.schema.model import Table
+from crm_sandbox.schema.base_columns import CURRENCY
+from crm_sandbox.schema.model import Column, Table
+
+ATTRIBUTE_NAME = "OData.Community.Display.V1.AttributeName"
+_TOTAL = "Microsoft.Dynamics.CRM.totalrecordcount"
+_MORE = "Microsoft.Dynamics.CRM.morerecords"
+_COOKIE = "Microsoft.Dynamics.CRM.fetchxmlpagingcookie"
 
 
 def aggregate(context: Context, table: Table, reading: Reading) -> Answer:
-    """The groups and numbers of an ``$apply``."""
+    """The groups and numbers of an ``$apply``; what is null is left out.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/aggregate-data
+    """
+    from crm_sandbox.queries.apply import compile_apply
+
     aggregation = compile_apply(
         reading.apply or "",
         table,
@@ -23,24 +37,168 @@ def aggregate(context: Context, table: Table, reading: Reading) -> Answer:
         orderby=reading.orderby,
         aliases=context.request.aliases,
     )
-    presenter = context.reader.presenter
-    rows = [_group(presenter, aggregation.properties, row) for row in aggregation.rows(context.store)]
-    content = {"@odata.context": f"{context.request.root}$metadata#{table.entity_set}", "value": rows}
-    return Answer(200, content, context.request.applied("odata.include-annotations"))
+    shower = _Shower(context)
+    rows = []
+    for values in aggregation.rows(context.store):
+        answered: dict[str, Any] = {}
+        for item in aggregation.properties:
+            if values[item.position] is not None:
+                shower.add(
+                    answered, item.name, item.column, item.table, values, item.position, item.type_position
+                )
+        rows.append(answered)
+    return _answer(context, table, {"value": rows})
 
 
-def _group(presenter: Presenter, properties: Sequence[Property], values: Sequence[Any]) -> dict[str, Any]:
-    """A group with its numbers; what is null is left out."""
-    answered: dict[str, Any] = {}
-    for item in properties:
-        value = values[item.position]
-        if value is None:
-            continue
-        if item.column is None:
-            answered[item.name] = value
-            continue
-        row = {item.column.name: value}
-        if item.type_position is not None:
-            row[item.column.type_column] = values[item.type_position]
-        presenter.add(answered, item.table, item.column, row, item.name)
-    return answered
+def fetch(context: Context, table: Table, xml: str) -> Answer:
+    """A page of a FetchXML query. It has no nextLink: annotations say whether and how to go on.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/page-results
+    """
+    from crm_sandbox.queries.fetchxml import compile_fetch, run
+
+    fetched = compile_fetch(xml, context.store.schema, context.session.asker)
+    _check_table(table, fetched.table)
+    context.may_read(table)
+    page = run(fetched, context.store, count=context.request.options.get("$count") == "true")
+    shower = _Shower(context)
+    rows = []
+    for values in page.rows:
+        answered = _etag(values, fetched.version_place)
+        for item in fetched.columns:
+            value = values[item.place]
+            # A null of the table itself is answered, one of a linked row or of a group is not.
+            if value is None and (item.is_aggregate or fetched.is_aggregate or "." in item.name):
+                continue
+            shower.add(
+                answered,
+                item.name,
+                item.column,
+                item.table,
+                values,
+                item.place,
+                item.type_place,
+                currency=item.currency_place,
+                renamed=item.is_aliased,
+            )
+            if item.grouping is not None:
+                shower.format_group(answered, item.name, item.grouping, value)
+        rows.append(answered)
+    wanted = context.request.annotations
+    content: dict[str, Any] = {}
+    if page.total is not None and context.request.options.get("$count") == "true":
+        content["@odata.count"] = page.total
+    if _TOTAL in wanted:
+        content[f"@{_TOTAL}"] = -1 if page.total is None else page.total
+        content[f"@{_TOTAL}limitexceeded"] = page.exceeded
+    if _COOKIE in wanted and page.cookie is not None:
+        content[f"@{_COOKIE}"] = page.cookie
+    if _MORE in wanted:
+        content[f"@{_MORE}"] = page.more
+    return _answer(context, table, {**content, "value": rows})
+
+
+def sql(context: Context, table: Table, text: str) -> Answer:
+    """A page of a SQL query.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/sql
+    """
+    from crm_sandbox.queries.sql_query import LARGEST_PAGE, compile_sql
+
+    query = compile_sql(text, context.store.schema, context.session.asker)
+    _check_table(table, query.table)
+    for read in query.tables:
+        context.may_read(read)
+    offset = _offset(context.request.options.get("$skiptoken", "0"))
+    limit = min(context.request.page_size or LARGEST_PAGE, LARGEST_PAGE)
+    found = query.rows(context.store, limit + 1, offset)
+    shower = _Shower(context)
+    rows = []
+    for values in found[:limit]:
+        answered = _etag(values, query.version_position)
+        for item in query.columns:
+            shower.add(
+                answered,
+                item.name,
+                item.column,
+                item.table,
+                values,
+                item.position,
+                item.type_position,
+                renamed=item.renamed,
+            )
+        rows.append(answered)
+    content: dict[str, Any] = {"value": rows}
+    if len(found) > limit:
+        link = f"{context.request.root}{table.entity_set}?sql={quote(text)}&$skiptoken={offset + limit}"
+        content["@odata.nextLink"] = link
+    return _answer(context, table, content)
+
+
+class _Shower:
+    """Puts values of result rows into answers."""
+
+    def __init__(self, context: Context) -> None:
+        self._presenter: Presenter = context.reader.presenter
+        self._annotations = context.request.annotations
+
+    def add(
+        self,
+        answered: dict[str, Any],
+        name: str,
+        column: Column | None,
+        table: Table | None,
+        values: Sequence[Any],
+        place: int,
+        type_place: int | None,
+        *,
+        currency: int | None = None,
+        renamed: bool = False,
+    ) -> None:
+        """Put one value, with its annotations, into an answer."""
+        if column is None or table is None:
+            answered[name] = values[place]
+            if isinstance(values[place], int) and FORMATTED in self._annotations:
+                answered[f"{name}@{FORMATTED}"] = f"{values[place]:,}"
+            return
+        row = {column.name: values[place]}
+        if type_place is not None:
+            row[column.type_column] = values[type_place]
+        if currency is not None:
+            row[CURRENCY] = values[currency]
+        if renamed and values[place] is not None and ATTRIBUTE_NAME in self._annotations:
+            answered[f"{name}@{ATTRIBUTE_NAME}"] = column.name
+        self._presenter.add(answered, table, column, row, name)
+
+    def format_group(self, answered: dict[str, Any], name: str, grouping: Any, value: Any) -> None:
+        """Say what a part of a date is called, for a value that was put already."""
+        from crm_sandbox.queries.fetchxml import formatted_group
+
+        answered[name] = value
+        if FORMATTED in self._annotations:
+            answered[f"{name}@{FORMATTED}"] = formatted_group(grouping, value)
+
+
+def _etag(values: Sequence[Any], place: int | None) -> dict[str, Any]:
+    return {} if place is None else {"@odata.etag": f'W/"{values[place]}"'}
+
+
+def _check_table(table: Table, queried: Table) -> None:
+    if table is not queried:
+        raise ODataError(
+            400,
+            UNKNOWN_NAME,
+            f"The query is about '{queried.name}', the address about '{table.name}'.",
+        )
+
+
+def _offset(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise malformed("it is none of this query", "$skiptoken")
+    return int(text)
+
+
+def _answer(context: Context, table: Table, content: dict[str, Any]) -> Answer:
+    request = context.request
+    head = {"@odata.context": f"{request.root}$metadata#{table.entity_set}"}
+    return Answer(200, {**head, **content}, request.applied("odata.maxpagesize", "odata.include-annotations"))

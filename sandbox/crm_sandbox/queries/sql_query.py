@@ -1,0 +1,83 @@
+"""``?sql=SELECT ...``: a query in a small part of Transact-SQL.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/sql
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from crm_sandbox.errors import UNKNOWN_NAME, ODataError
+from crm_sandbox.queries.aggregates import MOST_ROWS, too_many_rows
+from crm_sandbox.queries.sql import Asker
+from crm_sandbox.schema.model import Column, Schema, Table
+from crm_sandbox.store import Store
+
+LARGEST_PAGE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class SqlColumn:
+    """A property of the answer: the value at ``position`` of a result row, under ``name``.
+
+    ``column`` is what the value is formatted as, None where it is a count; ``table`` is the table of the
+    column. ``renamed`` says that the query gave it another name, so that the annotation
+    ``OData.Community.Display.V1.AttributeName`` tells the column's own. ``type_position`` is where the
+    table of a polymorphic lookup's row is found.
+    """
+
+    name: str
+    column: Column | None
+    table: Table
+    position: int
+    renamed: bool = False
+    type_position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SqlQuery:
+    """A compiled query. ``table`` is the one after FROM, which the entity set must match.
+
+    ``tables`` are all that it reads. ``version_position`` is where the version for the ETag stands; None
+    where rows of the answer are no rows of the table: with aggregates, GROUP BY or DISTINCT.
+    ``count_sql`` counts the rows that an aggregate is over, None without aggregates.
+    """
+
+    table: Table
+    tables: tuple[Table, ...]
+    sql: str
+    values: tuple[Any, ...]
+    columns: tuple[SqlColumn, ...]
+    version_position: int | None
+    count_sql: str | None
+
+    def rows(self, store: Store, limit: int = LARGEST_PAGE, offset: int = 0) -> list[tuple[Any, ...]]:
+        """Rows of a page; :attr:`columns` say what stands where. One row too many says that more follow.
+
+        Raises:
+            ODataError: 400 0x8004e023, there are more than 50,000 rows to aggregate.
+        """
+        if self.count_sql is not None:
+            ((count,),) = store.connection.execute(self.count_sql, self.values).fetchall()
+            if count > MOST_ROWS:
+                raise too_many_rows()
+        page = f"{self.sql} LIMIT ? OFFSET ?"
+        return store.connection.execute(page, (*self.values, limit, offset)).fetchall()
+
+
+def compile_sql(text: str, schema: Schema, asker: Asker) -> SqlQuery:
+    """The statement that answers a query. Nothing of its text becomes part of the statement.
+
+    Raises:
+        ODataError: 400, it is no SELECT of the documented subset, or names what does not exist.
+    """
+    # The parser takes half a second to load, which only those wait for who use it.
+    from crm_sandbox.queries.sql_statement import compile_statement
+
+    return compile_statement(text, schema, asker)
+
+
+def refused(why: str) -> ODataError:
+    """The refusal of a query. The documentation names no code for it."""
+    return ODataError(400, UNKNOWN_NAME, f"The SQL query is not supported: {why}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from crm_sandbox.errors import TOO_MANY_TO_AGGREGATE, UNKNOWN_NAME, ODataError
-from crm_sandbox.queries.sql import From, Operand
+from crm_sandbox.queries.sql import Operand
 from crm_sandbox.schema.model import NUMBER_TYPES, TIME_TYPES, WHOLE_NUMBER_TYPES
 
 MOST_ROWS = 50_000
@@ -65,14 +65,14 @@ def too_many_rows() -> ODataError:
     )
 
 
-def check_joins(start: From) -> None:
-    """Check that a query does not join too many tables.
+def check_joins(*parts: str) -> None:
+    """Check that the parts of a statement do not join too many tables.
 
     Raises:
         ODataError: 400 0x8004430d, it joins more than 15:
             https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/join-tables
     """
-    if start.sql.count(" JOIN ") > MOST_JOINS:
+    if sum(part.count(" JOIN ") for part in parts) > MOST_JOINS:
         raise too_many_joins()
 
 

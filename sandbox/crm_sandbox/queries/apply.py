@@ -23,7 +23,7 @@ from crm_sandbox.queries.lexing import malformed, tokens
 from crm_sandbox.queries.options import Order
 from crm_sandbox.queries.ordering import sort_key
 from crm_sandbox.queries.parsing import FilterParser, Reader
-from crm_sandbox.queries.sql import Asker, Condition, From, Operand, all_of
+from crm_sandbox.queries.sql import Asker, Condition, From, all_of
 from crm_sandbox.queries.syntax import Node, Path
 from crm_sandbox.schema.model import TEXT_TYPES, TIME_TYPES, Column, Schema, Table
 from crm_sandbox.store import Store, quoted
@@ -96,7 +96,7 @@ def compile_apply(
     for item in parsed.aggregates:
         compiled.aggregate(item)
     order = [compiled.order(item, parsed) for item in orderby]
-    check_joins(start)
+    check_joins(start.sql, where.sql)
     return compiled.statement(where, order)
 
 
@@ -260,6 +260,3 @@ class _Compiler:
         if len(self._properties) >= _MOST_PROPERTIES:
             raise malformed("it has too many parts", _OPTION)
         self._properties.append(added)
-
-
-__all__ = ["Aggregation", "Operand", "Property", "compile_apply"]

@@ -41,6 +41,7 @@ _GUID = re.compile(r"\{?([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\}?", re.IG
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(:\d\d)?(?:\.\d{1,12})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII
 )
+_NUMBER = re.compile(r"\s*\d{1,18}(\.\d{1,18})?\s*", re.ASCII)
 _MOST_TO_ADD = 4_000_000
 _FIXED_PARTS = {
     "WEEK": timedelta(weeks=1),

@@ -5,6 +5,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/sql
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,10 @@ from crm_sandbox.schema.model import Column, Schema, Table
 from crm_sandbox.store import Store
 
 LARGEST_PAGE = 5_000
+TIMEOUT = "0x80044151"
+_MOST_STEPS = 100_000
+_STEP = 1_000
+"""Instructions of SQLite's machine between two looks at how many there were: a limit of work, not of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +61,34 @@ class SqlQuery:
         """Rows of a page; :attr:`columns` say what stands where. One row too many says that more follow.
 
         Raises:
-            ODataError: 400 0x8004e023, there are more than 50,000 rows to aggregate.
+            ODataError: 400 0x8004e023, there are more than 50,000 rows to aggregate; 400 0x80044151, it
+                takes too long, as joins on columns that many rows share do.
         """
         if self.count_sql is not None:
-            ((count,),) = store.connection.execute(self.count_sql, self.values).fetchall()
+            ((count,),) = _limited(store, self.count_sql, self.values)
             if count > MOST_ROWS:
                 raise too_many_rows()
-        page = f"{self.sql} LIMIT ? OFFSET ?"
-        return store.connection.execute(page, (*self.values, limit, offset)).fetchall()
+        return _limited(store, f"{self.sql} LIMIT ? OFFSET ?", (*self.values, limit, offset))
+
+
+def _limited(store: Store, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """The rows of a statement that may do only so much work."""
+    steps = 0
+
+    def too_many() -> bool:
+        nonlocal steps
+        steps += 1
+        return steps > _MOST_STEPS
+
+    store.connection.set_progress_handler(too_many, _STEP)
+    try:
+        return store.connection.execute(sql, values).fetchall()
+    except sqlite3.OperationalError:
+        if steps <= _MOST_STEPS:
+            raise
+        raise ODataError(400, TIMEOUT, "Sql error: Execution Timeout Expired.") from None
+    finally:
+        store.connection.set_progress_handler(None, 0)
 
 
 def compile_sql(text: str, schema: Schema, asker: Asker) -> SqlQuery:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
 
 from crm_sandbox.queries.aggregates import (
     MOST_JOINS,
@@ -86,12 +85,12 @@ def _parsed(text: str) -> exp.Select:
         raise refused("UNION, EXCEPT and INTERSECT are not supported.")
     if not isinstance(statement, exp.Select):
         raise refused("it must be a single SELECT statement.")
-    if any(node is not statement for node in statement.find_all(exp.Query)):
-        raise refused("subqueries are not supported.")
     for clause, value in statement.args.items():
         why = _REFUSED_CLAUSES.get(clause.strip("_"))
         if value and why:
             raise refused(why)
+    if any(node is not statement for node in statement.find_all(exp.Query)):
+        raise refused("subqueries are not supported.")
     only(statement, *_CLAUSES)
     return statement
 
@@ -246,7 +245,9 @@ class _Statement:
         if alias and not _ALIAS.fullmatch(alias):
             raise refused(f"'{alias[:128]}' cannot be an alias.")
         shown = node.this if isinstance(node, exp.Alias) else node
-        if isinstance(shown, exp.Star) or isinstance(shown.this, exp.Star) and isinstance(shown, exp.Column):
+        if isinstance(shown, exp.Star) or (
+            isinstance(shown, exp.Column) and isinstance(shown.this, exp.Star)
+        ):
             raise refused("SELECT * is not supported. Name each column.")
         aggregate = _AGGREGATES.get(type(shown))
         if aggregate is None:

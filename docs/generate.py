@@ -11,6 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crm_sandbox.coverage import markdown_table
+from crm_sandbox.operations import registry
+from crm_sandbox.queries.operators import OPERATORS
+from crm_sandbox.schema.loading import load_schema
 from crm_server.protocol import wire_tool
 from crm_server.settings import SETTINGS
 from crm_tools.catalogue import catalogue
@@ -35,10 +38,40 @@ def tools_table() -> str:
     return "\n".join(["| tool | does | request | effect |", "|---|---|---|---|", *rows])
 
 
+def sandbox_tables() -> str:
+    """The tables that the sandbox has."""
+    rows = []
+    for name, table in sorted(load_schema().tables.items()):
+        note = "read only" if table.is_read_only else ""
+        rows.append(f"| `{name}` | `{table.entity_set}` | {len(table.columns)} | {note} |")
+    return "\n".join(["| table | entity set | columns | |", "|---|---|---|---|", *rows])
+
+
+def sandbox_actions() -> str:
+    """The actions and functions that the sandbox has."""
+    rows = [f"| `{name}` | |" for name in registry.UNBOUND]
+    rows += [f"| `{name}` | the rows of a table |" for name in registry.ON_SET]
+    rows += [f"| `{name}` | a row of {table} |" for table, name in registry.ON_ROW]
+    return "\n".join(["| action or function | bound to |", "|---|---|", *sorted(rows)])
+
+
+def sandbox_operators() -> str:
+    """The condition operators: query functions and FetchXML."""
+    functions = sorted({item.function for item in OPERATORS if item.function})
+    names = sorted({item.name for item in OPERATORS if item.name})
+    return (
+        f"Query functions ({len(functions)}): {', '.join(f'`{name}`' for name in functions)}.\n\n"
+        f"FetchXML operators ({len(names)}): {', '.join(f'`{name}`' for name in names)}."
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "tools": tools_table,
     "missing": markdown_table,
+    "sandbox-tables": sandbox_tables,
+    "sandbox-actions": sandbox_actions,
+    "sandbox-operators": sandbox_operators,
 }
 
 

@@ -6,7 +6,6 @@ https://learn.microsoft.com/power-apps/developer/data-platform/delete-data-bulk
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -160,22 +159,14 @@ def _criteria(call: Call, table: Table, criteria: Any, depth: int) -> Condition:
     return any_of(parts) if criteria.get("FilterOperator") in ("Or", 1) and parts else all_of(parts)
 
 
-# Members of the enumeration ConditionOperator that FetchXML calls otherwise; the rest are the same words.
-# https://learn.microsoft.com/dotnet/api/microsoft.xrm.sdk.query.conditionoperator
-_OPERATORS = {
-    "Equal": "eq",
-    "NotEqual": "ne",
-    "GreaterThan": "gt",
-    "GreaterEqual": "ge",
-    "LessThan": "lt",
-    "LessEqual": "le",
-    "DoesNotBeginWith": "not-begin-with",
-    "DoesNotEndWith": "not-end-with",
-}
+def _operator(member: str) -> str:
+    """The FetchXML name of a member of ConditionOperator."""
+    from crm_sandbox.queries.operators import OPERATORS
 
-
-def _operator(name: str) -> str:
-    return _OPERATORS.get(name) or re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "-", name).lower()
+    for operator in OPERATORS:
+        if operator.member == member and operator.name is not None:
+            return operator.name
+    raise bad_property(f"'{member}' is no condition operator")
 
 
 def _condition_value(value: Any) -> str:

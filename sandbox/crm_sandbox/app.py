@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from crm_sandbox.batching import answer_batch
 from crm_sandbox.callers import Identity
-from crm_sandbox.errors import UNKNOWN_NAME, ODataError, unknown_segment
+from crm_sandbox.errors import UNKNOWN_NAME, NotSignedInError, ODataError, unknown_segment
 from crm_sandbox.messages import API, Answer, Request, error_answer
 from crm_sandbox.service import Service
 from crm_sandbox.store import Store
@@ -57,6 +57,8 @@ class SandboxApp:
             answer = self._answer(await _request(scope, path, receive))
         except ODataError as error:
             answer = error_answer(error)
+        except NotSignedInError as error:
+            answer = Answer(401, None, {"WWW-Authenticate": error.challenge})
         query = scope["query_string"].decode("latin-1")
         self.requests.append(
             RecordedRequest(scope["method"], f"{path}?{query}" if query else path, answer.status)

@@ -14,6 +14,8 @@ from crm_sandbox.errors import MISSING_PRIVILEGE, NOT_A_MEMBER, ODataError
 from crm_sandbox.session import Caller
 from crm_sandbox.store import Store
 
+FIRST_USER = "first user"
+"""The fact of a store that says who asks where nobody signs in."""
 _ENTRA_ID, _USER_ID = "callerobjectid", "mscrmcallerid"
 
 
@@ -68,7 +70,8 @@ def _of_identity(store: Store, identity: Identity) -> Caller:
 
 
 def _first(store: Store) -> Caller:
-    return _user(store, "SELECT * FROM systemuser ORDER BY fullname LIMIT 1", [], "")
+    sql = "SELECT * FROM systemuser WHERE systemuserid = ?"
+    return _user(store, sql, [store.remembered(FIRST_USER)], "the first user")
 
 
 def _user(store: Store, sql: str, values: list[Any], name: str) -> Caller:

@@ -37,6 +37,17 @@ class ODataError(Exception):
         self.message = message
 
 
+class NotSignedInError(Exception):
+    """No token that counts came with a request: 401, with the challenge that says where to get one.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/authenticate-oauth
+    """
+
+    def __init__(self, challenge: str) -> None:
+        super().__init__(challenge)
+        self.challenge = challenge
+
+
 def unknown_property(name: str, table: str) -> ODataError:
     """A name in a query option that the table does not have."""
     return ODataError(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from crm_sandbox.callers import FIRST_USER
 from crm_sandbox.schema.loading import load_schema
 from crm_sandbox.schema.model import Schema
 from crm_sandbox.store import Store
@@ -97,6 +98,10 @@ def fill_store(store: Store, seed: int, accounts: int) -> None:
     store.create_tables()
     fill(store, seed, accounts)
     store.create_indexes()
+    ((first,),) = store.connection.execute(
+        "SELECT systemuserid FROM systemuser ORDER BY fullname LIMIT 1"
+    ).fetchall()
+    store.remember(FIRST_USER, first)
 
 
 def _fingerprint(schema: Schema) -> str:

@@ -203,7 +203,8 @@ def _sandbox(options: argparse.Namespace) -> int:
         known = {"DYNAMICS_URL": ready.address, **ready.environment}
         if ready.ca_file is not None:
             sys.stderr.write(f"Its certificate is from the authority in {ready.ca_file}\n")
-            known["SSL_CERT_FILE"] = str(ready.ca_file)
+            # httpx reads the one, the sign-in library's requests the other.
+            known |= dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(ready.ca_file))
         words = " ".join(f"{name}={value}" for name, value in known.items())
         sys.stderr.write(f"Point the server at it: {words}\n")
         sys.stderr.flush()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PREFIX = "DYNAMICS_"
+DEFAULT_AUTHORITY = "https://login.microsoftonline.com"
 DEFAULT_POLICY = "sales-assistant"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -35,6 +36,7 @@ class Setting:
 SETTINGS = (
     Setting("DYNAMICS_URL", "url", "Address of the environment", "https://contoso.crm.dynamics.com"),
     Setting("DYNAMICS_AUTH", "auth", "How to sign in", "client-secret"),
+    Setting("DYNAMICS_AUTHORITY", "authority", "Where to sign in", "https://login.microsoftonline.com"),
     Setting("DYNAMICS_TENANT_ID", "tenant_id", "Directory (tenant) id or domain", "contoso.onmicrosoft.com"),
     Setting("DYNAMICS_CLIENT_ID", "client_id", "Application (client) id", "a GUID"),
     Setting("DYNAMICS_CLIENT_SECRET", "client_secret", "Client secret of the application", "its value"),
@@ -51,6 +53,7 @@ class Settings:
 
     url: str | None = None
     auth: str = "client-secret"
+    authority: str = DEFAULT_AUTHORITY
     tenant_id: str | None = None
     client_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
@@ -76,6 +79,8 @@ def read_settings(environ: Mapping[str, str], known_toolsets: Iterable[str], **f
     toolsets = _toolsets(values.pop("toolsets", None), list(known_toolsets))
     if (url := values.get("url")) is not None:
         values["url"] = environment_url(url)
+    if (authority := values.get("authority")) is not None:
+        values["authority"] = authority_url(authority)
     if (level := values.get("log_level", "info")) not in LOG_LEVELS:
         raise SettingsError(f"Unknown log level {level!r}.{did_you_mean(level, LOG_LEVELS)}")
     return Settings(**values, toolsets=toolsets)
@@ -103,6 +108,20 @@ def environment_url(text: str) -> str:
         raise SettingsError("DYNAMICS_URL must end after the host, such as https://contoso.crm.dynamics.com.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
+
+
+def authority_url(text: str) -> str:
+    """The address of a sign-in service, without a path.
+
+    Raises:
+        SettingsError: It is none that could be signed in at.
+    """
+    parts = urlsplit(text.rstrip("/"))
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.path or parts.query:
+        raise SettingsError(
+            f"DYNAMICS_AUTHORITY must be an https address without a path, such as {DEFAULT_AUTHORITY}."
+        )
+    return f"https://{parts.netloc}"
 
 
 def _toolsets(text: str | None, known: list[str]) -> tuple[str, ...] | None:

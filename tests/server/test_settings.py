@@ -77,3 +77,19 @@ def test_an_address_that_is_not_an_environment_is_refused_without_being_repeated
 )
 def test_an_address_is_taken_down_to_its_root(url: str, root: str) -> None:
     assert environment_url(url) == root
+
+
+def test_another_place_to_sign_in_is_taken_down_to_its_root() -> None:
+    settings = read_settings({"DYNAMICS_AUTHORITY": "https://localhost:8322/"}, [])
+    assert settings.authority == "https://localhost:8322"
+    assert read_settings({}, []).authority == "https://login.microsoftonline.com"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://localhost:8322", "localhost", "https://x/tenant", "https://me:secret@x", "https://x?y=1"],
+)
+def test_a_place_to_sign_in_without_https_or_with_more_than_a_host_is_refused(address: str) -> None:
+    with pytest.raises(SettingsError, match="DYNAMICS_AUTHORITY") as refusal:
+        read_settings({"DYNAMICS_AUTHORITY": address}, [])
+    assert "secret" not in str(refusal.value)

@@ -5,7 +5,9 @@ https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/overview
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -39,6 +41,9 @@ COUNT_LIMIT = 5_000
 MOST_BY_NUMBER = 50_000
 """How many rows can be reached by page numbers alone."""
 MOST_AGGREGATED = 50_000
+MOST_STEPS = 100_000_000
+"""How many steps of SQLite's machine a fetch may take: some seconds. Links can multiply rows without end."""
+SQL_TIMEOUT = "0x80044151"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +139,29 @@ def run(fetch: Fetch, store: Store, *, count: bool = False) -> FetchPage:
     """The page that a fetch asks for; ``count`` is the query option ``$count=true``.
 
     Raises:
-        ODataError: 400, there are more rows than can be aggregated.
+        ODataError: 400, there are more rows than can be aggregated, or it takes too long.
     """
+    with _bounded(store.connection):
+        return _page(fetch, store, count=count)
+
+
+@contextmanager
+def _bounded(connection: sqlite3.Connection) -> Iterator[None]:
+    """Stop a statement that takes too many steps."""
+    every = max(MOST_STEPS // 100, 1)
+    left = iter(range(100))
+    connection.set_progress_handler(lambda: next(left, None) is None, every)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        raise refused("SQL timeout expired.", SQL_TIMEOUT) from None
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def _page(fetch: Fetch, store: Store, *, count: bool) -> FetchPage:
     if fetch.limiting is not None and _counted(store, fetch.limiting) > fetch.aggregate_limit:
         raise ODataError(
             400, TOO_MANY_TO_AGGREGATE, "AggregateQueryRecordLimit exceeded. Cannot perform this operation."

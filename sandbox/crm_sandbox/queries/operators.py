@@ -10,6 +10,7 @@ https://learn.microsoft.com/dotnet/api/microsoft.xrm.sdk.query.conditionoperator
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -290,6 +291,9 @@ def _condition(
         raise Refusal(f"it is not valid for '{column.name}', which is of type {column.type}")
     if not operator.takes.fits(len(values)):
         raise Refusal(f"it takes {operator.takes.value} and {len(values)} were given")
+    if re.search("[\ud800-\udfff]", "".join(values)):
+        # JSON can write half of a character, which no column holds and SQLite does not take.
+        raise Refusal("a value is not valid Unicode text")
     return operator.builder(operand, values, asker, schema)
 
 

@@ -14,13 +14,12 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from crm_server.settings import Settings, SettingsError, did_you_mean
+from crm_server.settings import DEFAULT_AUTHORITY, Settings, SettingsError, did_you_mean
 from crm_tools.errors import SignInError
 
 if TYPE_CHECKING:
     import httpx
 
-AUTHORITY = "https://login.microsoftonline.com"
 EARLY_SECONDS = 300.0
 """How long before its end a token is replaced."""
 
@@ -123,10 +122,13 @@ class ClientSecret:
     def _msal_application(self) -> Any:
         import msal
 
+        authority = self._settings.authority
         return msal.ConfidentialClientApplication(
             self._settings.client_id,
             client_credential=self._settings.client_secret,
-            authority=f"{AUTHORITY}/{self._settings.tenant_id}",
+            authority=f"{authority}/{self._settings.tenant_id}",
+            # Another authority, such as a sandbox's, is none that Microsoft's own directory knows.
+            instance_discovery=authority == DEFAULT_AUTHORITY,
         )
 
 

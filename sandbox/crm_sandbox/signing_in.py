@@ -1,0 +1,110 @@
+"""The sandbox behind sign-in: its organisation and the tenant that issues tokens for it, at one address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+from crm_sandbox.app import Receive, SandboxApp, Scope, Send
+from crm_sandbox.callers import Identity
+from crm_sandbox.errors import NotSignedInError
+from crm_sandbox.identity import (
+    Claims,
+    Directory,
+    IdentityApp,
+    Signer,
+    Unauthorized,
+    User,
+    default_directory,
+    make_certificates,
+)
+from crm_sandbox.session import ADMINISTRATOR
+from crm_sandbox.store import Store
+
+_USERS = UUID("0f8a6b3e-4c41-4f0c-9a58-5f0b1d7e2c63")
+
+
+class SignedIn:
+    """Answers sign-in addresses itself, and the Web API for those who bring a token."""
+
+    def __init__(self, store: Store, root: str, folder: Path) -> None:
+        """``root`` is the address of organisation and tenant; ``folder`` holds the certificates."""
+        self.root = root
+        self.certificates = make_certificates(folder)
+        self.directory = default_directory(_users(store))
+        add_application_users(store, self.directory)
+        self._signer = Signer(self.directory, store.now, root)
+        self._identity = IdentityApp(self.directory, self._signer, store.now)
+        self._api = SandboxApp(store, self._identify)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings with which the server signs in here."""
+        application = self.directory.applications[0]
+        return {
+            "DYNAMICS_AUTHORITY": self.root,
+            "DYNAMICS_TENANT_ID": self.directory.tenant.id,
+            "DYNAMICS_CLIENT_ID": application.client_id,
+            "DYNAMICS_CLIENT_SECRET": application.secret or "",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and self._identity.serves(scope["path"]):
+            await self._identity(scope, receive, send)
+        else:
+            await self._api(scope, receive, send)
+
+    def caller_of(self, scope: Scope) -> str:
+        """Who sends a request, for the service protection limits, which count by user."""
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            return self._claims(headers.get(b"authorization")).object_id
+        except Unauthorized:
+            return "nobody"
+
+    def _identify(self, authorization: str | None) -> Identity:
+        try:
+            claims = self._claims(authorization)
+        except Unauthorized as error:
+            raise NotSignedInError(error.challenge) from None
+        return Identity(claims.object_id, claims.application_id if claims.is_application else None)
+
+    def _claims(self, authorization: str | None) -> Claims:
+        return self._signer.verify(authorization, self.root)
+
+
+def _users(store: Store) -> list[User]:
+    found = store.rows(
+        "SELECT azureactivedirectoryobjectid AS id, domainname, fullname FROM systemuser "
+        "WHERE id IS NOT NULL AND applicationid IS NULL AND NOT coalesce(isdisabled, 0) ORDER BY fullname"
+    )
+    return [
+        User(row["id"], row["domainname"] or row["fullname"], row["fullname"], password="sandbox")  # noqa: S106 - nobody is asked for it
+        for row in found
+    ]
+
+
+def add_application_users(store: Store, directory: Directory) -> None:
+    """Make the applications and managed identities of a tenant users of the organisation, as administrators.
+
+    https://learn.microsoft.com/power-platform/admin/manage-application-users
+    """
+    named: list[tuple[str, str]] = [(one.client_id, one.name) for one in directory.applications]
+    named += [(one.client_id, "Managed identity") for one in directory.managed_identities]
+    table = store.schema["systemuser"]
+    unit: Any = store.rows("SELECT businessunitid FROM businessunit WHERE parentbusinessunitid IS NULL")
+    role = store.rows("SELECT roleid FROM role WHERE name = ?", [ADMINISTRATOR])
+    for client_id, name in named:
+        if store.rows("SELECT 1 FROM systemuser WHERE applicationid = ?", [client_id]):
+            continue
+        key = str(uuid5(_USERS, client_id))
+        now = store.timestamp()
+        row = {table.key: key, "fullname": f"# {name}", "firstname": "#", "lastname": name}
+        row |= {"applicationid": client_id, "businessunitid": unit[0]["businessunitid"], "accessmode": 4}
+        row |= {"isdisabled": 0, "createdon": now, "modifiedon": now, "versionnumber": store.next_version()}
+        store.insert(table, [row])
+        store.connection.execute(
+            "INSERT INTO systemuserroles (systemuserid, roleid) VALUES (?, ?)", [key, role[0]["roleid"]]
+        )

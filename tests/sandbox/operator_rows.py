@@ -23,7 +23,7 @@ new_guests = {type = "Integer", label = "Guests"}
 new_price = {type = "Money", label = "Price"}
 new_paid = {type = "Boolean", label = "Paid"}
 new_rating = {type = "Picklist", label = "Rating", choices = [[1, "Good"], [2, "Fair"], [3, "Bad"]]}
-new_topics = {type = "MultiSelectPicklist", label = "Topics", choices = [[1, "One"], [9, "Two"], 
+new_topics = {type = "MultiSelectPicklist", label = "Topics", choices = [[1, "One"], [9, "Two"],
   [19, "Three"]]}
 new_day = {type = "DateOnly", label = "Day"}
 new_at = {type = "DateTime", label = "At"}

@@ -166,7 +166,8 @@ def test_a_link_in_a_filter_is_one_of_its_conditions(store):
 
 def test_the_first_match_of_a_link_answers_a_row_once_under_bare_names(store):
     inner = """<attribute name='fullname'/>
-      <link-entity name='account' from='primarycontactid' to='contactid' link-type='matchfirstrowusingcrossapply'>
+      <link-entity name='account' from='primarycontactid' to='contactid'
+        link-type='matchfirstrowusingcrossapply'>
         <attribute name='name'/><filter><condition attribute='name' operator='ne' value='x'/></filter>
           </link-entity>
       <order attribute='fullname'/>"""

@@ -112,8 +112,10 @@ def test_a_fetch_element_that_cannot_be_read_is_refused(store, xml, code):
         ),
         ("<link-entity name='contact' from='contactid' to='primarycontactid' alias='1'/>", "0x80041109"),
         (
-            "<link-entity name='contact' from='contactid' to='primarycontactid' "
-            "link-type='exists'><attribute name='fullname'/></link-entity>",
+            (
+                "<link-entity name='contact' from='contactid' to='primarycontactid' "
+                "link-type='exists'><attribute name='fullname'/></link-entity>"
+            ),
             "0x80040203",
         ),
     ],
@@ -196,8 +198,10 @@ BOMB = """<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 
     [
         BOMB,
         "<!DOCTYPE fetch SYSTEM 'file:///etc/passwd'><fetch><entity name='account'/></fetch>",
-        "<!DOCTYPE fetch [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><fetch>"
-        "<entity name='account'/>&x;</fetch>",
+        (
+            "<!DOCTYPE fetch [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><fetch>"
+            "<entity name='account'/>&x;</fetch>"
+        ),
         "<fetch><entity name='account'/>&undefined;</fetch>",
         "<fetch><entity name='account' name='account'/></fetch>",
         "<fetch>" + "<entity>" * 100_000,
@@ -307,7 +311,9 @@ def test_links_that_multiply_rows_without_end_are_stopped(store, monkeypatch):
     monkeypatch.setattr(fetchxml, "MOST_STEPS", 2_000_000)
     link = "<link-entity name='account' from='statecode' to='statecode' alias='l{}'/>"
     inner = "".join(link.format(n) for n in range(15))
-    xml = f"<fetch><entity name='account'><order attribute='revenue'/>{inner}</entity></fetch>"
+    xml = (
+        f"<fetch><entity name='account'><order entityname='l14' attribute='revenue'/>{inner}</entity></fetch>"
+    )
     fetch = compiled(store, xml)
     with pytest.raises(ODataError) as refusal:
         run(fetch, store)

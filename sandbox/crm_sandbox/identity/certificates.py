@@ -175,7 +175,7 @@ def _general_names(names: tuple[str, ...]) -> list[x509.GeneralName]:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file as a whole: who reads it meanwhile sees the old or the new one, never with wider rights."""
+    """Replace a file as a whole: a reader sees the old or the new one, never with wider rights."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:

@@ -18,16 +18,17 @@ from urllib.parse import unquote_plus
 
 from crm_sandbox.identity.directory import Application, Directory, FederatedCredential
 from crm_sandbox.identity.errors import EntraError, missing_parameter, unknown_application
-from crm_sandbox.identity.tokens import Client, ClientProof, unpadded
+from crm_sandbox.identity.keys import unpadded
+from crm_sandbox.identity.tokens import Client, ClientProof
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_ALGORITHMS = ["RS256", "PS256"]
-_NO_CHECK_OF_TIMES_AND_NAMES: Any = {
-    f"verify_{name}": False for name in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
-}
+# Times and names are checked here against the injected clock, not by the library.
+_SIGNATURE_ONLY: Any = {f"verify_{name}": False for name in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
+_NOTHING: Any = {**_SIGNATURE_ONLY, "verify_signature": False}
 
 
 class Clients:
@@ -83,22 +84,16 @@ class Clients:
         import jwt
 
         try:
-            read = jwt.decode_complete(
-                assertion, options={**_NO_CHECK_OF_TIMES_AND_NAMES, "verify_signature": False}
-            )
+            read = jwt.decode_complete(assertion, options=_NOTHING)
         except jwt.InvalidTokenError:
             raise _malformed() from None
         header, payload = read["header"], read["payload"]
         if "x5t" in header or "x5t#S256" in header:
-            key = _registered_key(application, header)
-            allowed = audiences
+            _check_own_claims(application, payload, audiences)
+            _check_signature(assertion, _registered_key(application, header))
         else:
-            credential = _federated(application, payload)
-            key, allowed = credential.public_key, [credential.audience]
-        _check_signature(assertion, key)
+            _check_signature(assertion, _federated(application, payload).public_key)
         self._check_time(payload)
-        if "x5t" in header or "x5t#S256" in header:
-            _check_own_claims(application, payload, allowed)
 
     def _check_time(self, payload: Mapping[str, Any]) -> None:
         moment = self._now().timestamp()
@@ -179,7 +174,7 @@ def _check_signature(assertion: str, key: Any) -> None:
     import jwt
 
     try:
-        jwt.decode(assertion, key, algorithms=_ASSERTION_ALGORITHMS, options=_NO_CHECK_OF_TIMES_AND_NAMES)
+        jwt.decode(assertion, key, algorithms=_ASSERTION_ALGORITHMS, options=_SIGNATURE_ONLY)
     except jwt.InvalidAlgorithmError:
         raise _malformed() from None
     except jwt.PyJWTError:

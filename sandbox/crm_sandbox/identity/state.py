@@ -1,4 +1,4 @@
-"""What the service remembers between requests: codes, refresh tokens, device codes, sessions. All in memory."""
+"""What the service remembers between requests, in memory: codes, refresh tokens, device codes, sessions."""
 
 from __future__ import annotations
 

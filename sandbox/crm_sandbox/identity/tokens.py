@@ -6,8 +6,6 @@ https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import re
@@ -16,15 +14,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from crm_sandbox.identity.directory import Application, Directory, ManagedIdentity, User
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from crm_sandbox.identity.keys import KeyRing, is_canonical, unpadded
 
 _COMPACT_JWT = re.compile(r"[\w-]+\.[\w-]+\.(?P<signature>[\w-]+)", re.ASCII)
-_KEY_SIZE = 2048
+
+# Times, issuer and audience are checked here against the injected clock, not by the library.
+_SIGNATURE_ONLY: Any = {f"verify_{name}": False for name in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
 
 
 class Fault(StrEnum):
@@ -96,24 +94,28 @@ class Claims:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    id: str
-    private: RSAPrivateKey
-
-
 class Signer:
     """Issues RS256 tokens of one tenant and checks them against a clock.
 
-    A key is made when it is first needed. No tolerance is given to clocks: signer and checker share one.
+    No tolerance is given to clocks: signer and checker share one.
     """
 
-    def __init__(self, directory: Directory, now: Callable[[], datetime], issuer_root: str) -> None:
-        """``issuer_root`` is scheme, host and port, such as ``https://localhost:8322``."""
+    def __init__(
+        self,
+        directory: Directory,
+        now: Callable[[], datetime],
+        issuer_root: str,
+        keys: KeyRing | None = None,
+    ) -> None:
+        """``issuer_root`` is scheme, host and port, such as ``https://localhost:8322``.
+
+        ``keys`` are shared by the signers of several tenants, as Entra shares them; without, the signer has
+        its own.
+        """
         self.directory = directory
         self.issuer_root = issuer_root.rstrip("/")
         self._now = now
-        self._keys: list[_Key] = []
+        self._keys = keys or KeyRing()
 
     def issuer(self, version: str) -> str:
         """The ``iss`` of tokens of a version: v1.0 ends with the tenant and a slash, v2.0 with its number."""
@@ -121,23 +123,12 @@ class Signer:
         return f"{root}v2.0" if version == "2.0" else root
 
     def rotate(self) -> None:
-        """Sign with a new key from now on. The former key stays published, the one before it no longer.
-
-        https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
-        """
-        self._keys = [_new_key(), self._signing_key()]
+        """Sign with a new key from now on. The former key stays published, the one before it no longer."""
+        self._keys.rotate()
 
     def key_set(self) -> dict[str, Any]:
         """The published keys as a JSON Web Key Set (RFC 7517)."""
-        from jwt.algorithms import RSAAlgorithm
-
-        self._signing_key()
-        published = []
-        for key in self._keys:
-            numbers = RSAAlgorithm.to_jwk(key.private.public_key(), as_dict=True)
-            public = {"kty": "RSA", "use": "sig", "alg": "RS256", "n": numbers["n"], "e": numbers["e"]}
-            published.append({**public, "kid": key.id, "x5t": key.id, "issuer": self.issuer("2.0")})
-        return {"keys": published}
+        return self._keys.key_set(self.issuer("2.0"))
 
     def user_token(
         self, user: User, client: Client, audience: Audience, scopes: Iterable[str], lifetime: timedelta
@@ -221,7 +212,7 @@ class Signer:
                 raise InvalidTokenError(Fault.MISSING)
             payload = self.read(token)
             # An ID token has the client as its audience, and no organisation is a client.
-            if str(payload["aud"]).rstrip("/") != audience.rstrip("/"):
+            if payload["aud"] not in (audience.rstrip("/"), f"{audience.rstrip('/')}/"):
                 raise InvalidTokenError(Fault.WRONG_AUDIENCE)
             return _claims(payload)
         except InvalidTokenError as error:
@@ -248,13 +239,13 @@ class Signer:
 
         form = _COMPACT_JWT.fullmatch(token)
         # Base64 has several spellings of one signature; only the one that was issued counts.
-        if form is None or not _is_canonical(form["signature"]):
+        if form is None or not is_canonical(form["signature"]):
             raise InvalidTokenError(Fault.MALFORMED)
         try:
             kid = jwt.get_unverified_header(token).get("kid")
         except jwt.InvalidTokenError:
             raise InvalidTokenError(Fault.MALFORMED) from None
-        key = next((one for one in self._keys if one.id == kid), None)
+        key = self._keys.find(kid)
         if key is None:
             raise InvalidTokenError(Fault.UNKNOWN_SIGNER)
         try:
@@ -284,43 +275,13 @@ class Signer:
     def _sign(self, payload: dict[str, Any]) -> str:
         import jwt
 
-        key = self._signing_key()
+        key = self._keys.signing
         return jwt.encode(payload, key.private, "RS256", headers={"kid": key.id, "x5t": key.id})
-
-    def _signing_key(self) -> _Key:
-        if not self._keys:
-            self._keys = [_new_key()]
-        return self._keys[0]
 
     def _challenge(self, audience: str) -> str:
         """https://learn.microsoft.com/power-apps/developer/data-platform/authenticate-oauth."""
         authorize = f"{self.issuer_root}/{self.directory.tenant.id}/oauth2/authorize"
         return f"Bearer authorization_uri={authorize}, resource_id={audience.rstrip('/')}/"
-
-
-# Times, issuer and audience are checked here against the injected clock, not by the library.
-_SIGNATURE_ONLY: Any = {f"verify_{name}": False for name in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
-
-
-def _new_key() -> _Key:
-    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    private = generate_private_key(public_exponent=65537, key_size=_KEY_SIZE)
-    public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return _Key(unpadded(hashlib.sha256(public).digest()[:20]), private)
-
-
-def unpadded(data: bytes) -> str:
-    """Base64url without padding, as JOSE writes it (RFC 7515)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _is_canonical(text: str) -> bool:
-    try:
-        return unpadded(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))) == text
-    except binascii.Error:
-        return False
 
 
 def _client_claims(client_id: str, proof: ClientProof, audience: Audience) -> dict[str, str]:

@@ -8,73 +8,37 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from crm_sandbox.errors import UNKNOWN_NAME, ODataError, unknown_property
 from crm_sandbox.queries.aggregates import check_joins
 from crm_sandbox.queries.search_filters import compile_search_filter
+from crm_sandbox.queries.search_finding import Finder, Hit, Scope
 from crm_sandbox.queries.search_index import (
     HIT,
     HIT_END,
     FullText,
-    index_name,
+    is_spelling,
     searched_columns,
     searched_tables,
 )
 from crm_sandbox.queries.search_request import (
     Entity,
-    SearchOrder,
     SearchRequest,
     read_autocomplete,
     read_query,
     read_suggest,
 )
-from crm_sandbox.queries.search_syntax import (
-    AllOf,
-    AnyOf,
-    Everything,
-    Expression,
-    NotOf,
-    Term,
-    Word,
-    holds_without_terms,
-    parse_search,
-    terms,
-    with_edits,
-)
-from crm_sandbox.queries.sql import Asker, Condition, From, all_of, any_of
+from crm_sandbox.queries.search_syntax import AllOf, Expression, Word, parse_search, with_edits
+from crm_sandbox.queries.sql import Asker, From, all_of
 from crm_sandbox.representing import NAVIGATION, Annotations, Presenter
 from crm_sandbox.schema.base_columns import CREATED, MODIFIED
 from crm_sandbox.schema.model import Column, Table
 from crm_sandbox.store import Store, quoted
 
-_ALWAYS_SELECTED = (CREATED, MODIFIED)
-_MOST_COMPLETED = 500
-
 MayRead = Callable[[Table], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """A table as a request searches it."""
-
-    table: Table
-    select: tuple[Column, ...]
-    search: tuple[Column, ...]
-    start: From
-    where: Condition
-
-
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    """A row that was found."""
-
-    scope: _Scope
-    key: str
-    rowid: int
-    score: float
 
 
 class SearchIndex:
@@ -86,9 +50,10 @@ class SearchIndex:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._index = FullText(store)
+        self._finder = Finder(store, self._index)
 
     def build(self) -> None:
-        """Make the indexes of all searched tables, which a search otherwise makes of those it needs."""
+        """Make the indexes of all searched tables; a search by itself makes those that it needs."""
         for table in searched_tables(self._store.schema):
             self._index.prepare(table)
 
@@ -107,23 +72,19 @@ class SearchIndex:
         request = read_query(body)
         scopes = self._scopes(request, asker, may_read)
         wanted = parse_search(request.search, lucene=request.lucene, every_word=request.every_word)
-        count, hits = self._found(scopes, wanted, request)
-        if not count and request.best_effort and wanted is not None:
+        if wanted is not None and request.best_effort and not self._finder.count(scopes, wanted):
             wanted = with_edits(wanted, 1)
-            count, hits = self._found(scopes, wanted, request)
-        found = [] if wanted is None else [self._result(hit, wanted) for hit in hits]
-        return _response(
-            {
-                "Error": None,
-                "Value": found,
-                "Facets": {},
-                "QueryContext": None,
-                "Count": count if request.count else -1,
-            }
-        )
+        found: list[dict[str, Any]] = []
+        if wanted is not None:
+            hits = self._finder.page(scopes, wanted, request.orderby, request.top, request.skip)
+            found = [self._result(hit, wanted) for hit in hits]
+        count = -1
+        if request.count:
+            count = 0 if wanted is None else self._finder.count(scopes, wanted)
+        return _response({"Error": None, "Value": found, "Facets": {}, "QueryContext": None, "Count": count})
 
     def suggest(self, body: object, asker: Asker, may_read: MayRead) -> dict[str, Any]:
-        """The answer to ``/api/search/v2.0/suggest``: rows whose names begin like the text.
+        """The answer to ``/api/search/v2.0/suggest``: rows in whose names words begin like the text.
 
         https://learn.microsoft.com/power-apps/developer/data-platform/search/suggest
 
@@ -132,11 +93,12 @@ class SearchIndex:
         """
         request = read_suggest(body)
         scopes = [
-            scope
+            replace(scope, search=(primary,))
             for scope in self._scopes(request, asker, may_read)
-            if scope.table.columns[scope.table.primary_name] in searched_columns(scope.table)
+            if (primary := scope.table.columns[scope.table.primary_name]) in searched_columns(scope.table)
         ]
-        _, hits = self._found(scopes, _beginning(request), request, primary_name=True)
+        wanted = _beginning(request)
+        hits = [] if wanted is None else self._finder.page(scopes, wanted, request.orderby, request.top)
         found = [self._suggestion(hit, request.search) for hit in hits]
         return _response({"Error": None, "Value": found, "QueryContext": None})
 
@@ -149,19 +111,13 @@ class SearchIndex:
             ODataError: 400, the request is not as documented.
         """
         request = read_autocomplete(body)
-        *_, last = request.search.lower().split()
-        counted: Counter[str] = Counter()
-        for scope in self._scopes(request, asker, may_read):
-            for text in self._texts(scope, Word(last, prefix=True)):
-                words = re.findall(r"\w+", text.lower())
-                counted.update({word for word in words if word.startswith(last)})
-        if not counted and request.fuzzy:
-            counted.update(self._near(request, last, asker, may_read))
-        best = min(counted, key=lambda word: (-counted[word], word), default=None)
-        if best is None:
-            return _response({"Error": None, "Value": None, "QueryContext": None})
-        before = request.search[: len(request.search) - len(last)]
-        return _response({"Error": None, "Value": f"{HIT}{before}{best}{HIT_END}", "QueryContext": None})
+        scopes = self._scopes(request, asker, may_read)
+        *before, last = request.search.split()
+        best = self._completed(scopes, Word(last, prefix=True))
+        if best is None and request.fuzzy:
+            best = self._completed(scopes, Word(last, prefix=True, edits=1))
+        value = None if best is None else f"{HIT}{' '.join([*before, best])}{HIT_END}"
+        return _response({"Error": None, "Value": value, "QueryContext": None})
 
     def statistics(self) -> dict[str, Any]:
         """The answer to ``/api/search/v2.0/statistics``.
@@ -172,9 +128,8 @@ class SearchIndex:
         size = documents = 0
         for table in searched_tables(self._store.schema):
             size += self._index.size(table)
-            ((rows,),) = self._store.connection.execute(
-                f"SELECT count(*) FROM {quoted(table.name)}"  # noqa: S608 - a name of the schema
-            ).fetchall()
+            sql = f"SELECT count(*) FROM {quoted(table.name)}"  # noqa: S608 - a name of the schema
+            ((rows,),) = self._store.connection.execute(sql).fetchall()
             documents += rows
         value = {"storagesizeinbytes": size, "storagesizeinmb": size >> 20, "documentcount": documents}
         return _response({"value": value})
@@ -184,141 +139,68 @@ class SearchIndex:
 
         https://learn.microsoft.com/power-apps/developer/data-platform/search/statistics-status#status
         """
-        self.build()
-        synced = f"{self._store.now():%m/%d/%Y %H:%M:%S}"
-        tables = [_status(table, synced) for table in searched_tables(self._store.schema)]
+        synced = f"{self._store.remembered('version')}!{self._store.now():%m/%d/%Y %H:%M:%S}"
         value = {
-            "entitystatusresults": tables,
+            "entitystatusresults": [_status(table, synced) for table in searched_tables(self._store.schema)],
+            "manytomanyrelationshipsyncstatus": [],
             "status": "provisioned",
             "lockboxstatus": "Disabled",
             "cmkstatus": "Disabled",
         }
         return _response({"value": value})
 
-    def _scopes(self, request: SearchRequest, asker: Asker, may_read: MayRead) -> list[_Scope]:
+    def _scopes(self, request: SearchRequest, asker: Asker, may_read: MayRead) -> list[Scope]:
         """The tables that a request searches, without those that the caller may not read."""
+        scopes: list[Scope] = []
+        unfit: ODataError | None = None
+        for table, entity in self._entities(request):
+            scope = self._scope(table, entity, asker)
+            if request.filter is not None:
+                try:
+                    filtered = compile_search_filter(request.filter, scope.start, asker)
+                except ODataError as error:
+                    # It is of columns that tables share; a table that has others has no match.
+                    unfit = error
+                    continue
+                scope = replace(scope, where=all_of([scope.where, filtered]))
+            check_joins(scope.start.sql, scope.where.sql)
+            scopes.append(scope)
+        if unfit is not None and not scopes:
+            raise unfit
+        readable = [scope for scope in scopes if may_read(scope.table)]
+        for scope in readable:
+            self._index.prepare(scope.table)
+        return readable
+
+    def _entities(self, request: SearchRequest) -> list[tuple[Table, Entity | None]]:
+        """The tables that a request names, each once; all tables when it names none."""
         tables = {table.name: table for table in searched_tables(self._store.schema)}
         if request.entities is None:
-            entities = [_default_entity(table) for table in tables.values()]
-        else:
-            entities = list({entity.name: entity for entity in request.entities}.values())
-        found = []
-        unknown: ODataError | None = None
-        for entity in entities:
-            table = tables.get(entity.name)
-            if table is None:
+            return [(table, None) for table in tables.values()]
+        for entity in request.entities:
+            if entity.name not in tables:
                 raise ODataError(400, UNKNOWN_NAME, f"The table '{entity.name}' is not enabled for search.")
-            start = From.of(self._store.schema, table)
-            conditions = []
-            if entity.filter is not None:
-                conditions.append(compile_search_filter(entity.filter, start, asker))
-            try:
-                if request.filter is not None:
-                    conditions.append(compile_search_filter(request.filter, start, asker))
-            except ODataError as error:
-                # A filter of all tables is of columns that tables share; a table without them has no match.
-                unknown = error
-                continue
-            where = all_of(conditions)
-            check_joins(start.sql, where.sql)
-            select, search = _select_columns(table, entity), _search_columns(table, entity)
-            if may_read(table):
-                self._index.prepare(table)
-                found.append(_Scope(table, select, search, start, where))
-        if not found and unknown is not None:
-            raise unknown
-        return found
+        named = {entity.name: entity for entity in request.entities}
+        return [(tables[name], entity) for name, entity in named.items()]
 
-    def _found(
-        self,
-        scopes: list[_Scope],
-        wanted: Expression | None,
-        request: SearchRequest,
-        *,
-        primary_name: bool = False,
-    ) -> tuple[int, list[_Hit]]:
-        """How many rows match, and those of the page that is asked for."""
-        if wanted is None or not scopes:
-            return 0, []
-        arms, values = [], []
-        for place, scope in enumerate(scopes):
-            columns = (scope.table.columns[scope.table.primary_name],) if primary_name else scope.search
-            arm = self._arm(place, scope, columns, wanted, request.orderby)
-            arms.append(arm.sql)
-            values += arm.values
-        union = " UNION ALL ".join(arms)
-        count = 0
-        if request.count or request.best_effort:
-            ((count,),) = self._store.connection.execute(
-                f"SELECT count(*) FROM ({union})",  # noqa: S608 - names of the schema
-                values,
-            ).fetchall()
-        sorts = [f"sort{place} {_direction(order)}" for place, order in enumerate(request.orderby)]
-        order = ", ".join([*sorts, "score DESC", "place", "id"])
-        rows = self._store.connection.execute(
-            f"SELECT place, id, number, score FROM ({union}) ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608 - names of the schema
-            [*values, request.top, request.skip],
-        )
-        return count, [_Hit(scopes[place], key, number, score) for place, key, number, score in rows]
-
-    def _arm(
-        self,
-        place: int,
-        scope: _Scope,
-        columns: tuple[Column, ...],
-        wanted: Expression,
-        orders: tuple[SearchOrder, ...],
-    ) -> Condition:
-        """The SELECT of the rows of one table that match, with their scores."""
-        scores = self._scores(scope.table, columns, wanted)
-        condition = self._condition(scope.table, columns, wanted)
-        # Rows that have none of the terms are looked at only where they can match.
-        join = "LEFT JOIN" if holds_without_terms(wanted) else "JOIN"
-        sorts = "".join(
-            f", {_sort_key(scope.start, order)} AS sort{number}" for number, order in enumerate(orders)
-        )
-        sql = (
-            f"SELECT {place} AS place, {scope.start.root.key} AS id, t.rowid AS number, "  # noqa: S608 - names of the schema
-            f"coalesce(m.score, 1.0) AS score{sorts} FROM {scope.start.sql} "
-            f"{join} (SELECT number, sum(score) AS score FROM ({scores.sql}) GROUP BY number) m "
-            f"ON m.number = t.rowid WHERE {condition.sql} AND {scope.where.sql}"
-        )
-        return Condition(sql, (*scores.values, *condition.values, *scope.where.values))
-
-    def _scores(self, table: Table, columns: tuple[Column, ...], wanted: Expression) -> Condition:
-        """The scores of the rows that have a term, once for each term that they have."""
-        index = index_name(table)
-        parts, values = [], []
-        for term in terms(wanted):
-            asked = self._index.match(table, columns, term)
-            if asked is not None:
-                parts.append(
-                    f"SELECT rowid AS number, ? * -bm25({index}) AS score FROM {index} WHERE {index} MATCH ?"  # noqa: S608 - names of the schema
+    def _scope(self, table: Table, entity: Entity | None, asker: Asker) -> Scope:
+        start = From.of(self._store.schema, table)
+        indexed = searched_columns(table)
+        if entity is None:
+            shown = dict.fromkeys((table.columns[table.primary_name], *indexed))
+            select = (*shown, *(table.columns[name] for name in (CREATED, MODIFIED)))
+            return Scope(table, select, indexed, start, all_of(()))
+        primary = (table.primary_name,)
+        search = tuple(_named(table, entity.search or primary))
+        for column in search:
+            if column not in indexed:
+                raise ODataError(
+                    400, UNKNOWN_NAME, f"The column '{column.name}' of '{table.name}' is not searchable."
                 )
-                values += [term.boost, asked]
-        return Condition(" UNION ALL ".join(parts or ["SELECT 0 AS number, 0 AS score"]), tuple(values))
+        where = all_of([] if entity.filter is None else [compile_search_filter(entity.filter, start, asker)])
+        return Scope(table, tuple(_named(table, entity.select or primary)), search, start, where)
 
-    def _condition(self, table: Table, columns: tuple[Column, ...], wanted: Expression) -> Condition:
-        match wanted:
-            case AllOf(operands):
-                return all_of(self._condition(table, columns, operand) for operand in operands)
-            case AnyOf(operands):
-                return any_of(self._condition(table, columns, operand) for operand in operands)
-            case NotOf(operand):
-                return self._condition(table, columns, operand).negated()
-            case Everything():
-                return Condition("1")
-            case _:
-                return self._has(table, columns, wanted)
-
-    def _has(self, table: Table, columns: tuple[Column, ...], term: Term) -> Condition:
-        asked = self._index.match(table, columns, term)
-        if asked is None:
-            return Condition("0")
-        index = index_name(table)
-        return Condition(f"(t.rowid IN (SELECT rowid FROM {index} WHERE {index} MATCH ?))", (asked,))  # noqa: S608 - names of the schema
-
-    def _result(self, hit: _Hit, wanted: Expression) -> dict[str, Any]:
+    def _result(self, hit: Hit, wanted: Expression) -> dict[str, Any]:
         table = hit.scope.table
         row = self._store.find(table, hit.key) or {}
         attributes: dict[str, Any] = {"@search.objecttypecode": table.object_type_code}
@@ -331,34 +213,13 @@ class SearchIndex:
             # The documented samples have 0 here, and the code among the attributes.
             "ObjectTypeCode": 0,
             "Attributes": attributes,
-            "Highlights": self._highlights(hit, wanted),
+            "Highlights": self._finder.highlights(hit, wanted),
             "Score": round(hit.score, 7),
         }
 
-    def _highlights(self, hit: _Hit, wanted: Expression) -> dict[str, list[str]]:
-        """The texts of a row in which a term was found, with marks round it."""
-        scope = hit.scope
-        matches = [self._index.match(scope.table, scope.search, term) for term in terms(wanted)]
-        asked = " OR ".join(f"({match})" for match in matches if match is not None)
-        if not asked:
-            return {}
-        index = index_name(scope.table)
-        columns = searched_columns(scope.table)
-        texts = ", ".join(f"highlight({index}, {place}, ?, ?)" for place in range(len(columns)))
-        rows = self._store.connection.execute(
-            f"SELECT {texts} FROM {index} WHERE {index} MATCH ? AND rowid = ?",  # noqa: S608 - names of the schema
-            [*(HIT, HIT_END) * len(columns), asked, hit.rowid],
-        )
-        return {
-            column.name: [text]
-            for row in rows
-            for column, text in zip(columns, row, strict=True)
-            if text is not None and HIT in text
-        }
-
-    def _suggestion(self, hit: _Hit, search: str) -> dict[str, Any]:
+    def _suggestion(self, hit: Hit, search: str) -> dict[str, Any]:
         table = hit.scope.table
-        name = (self._store.find(table, hit.key) or {}).get(table.primary_name) or ""
+        name = str((self._store.find(table, hit.key) or {}).get(table.primary_name) or "")
         *_, last = search.split()
         beginning = re.search(rf"(?<!\w){re.escape(last)}", name, re.IGNORECASE)
         text = name
@@ -373,12 +234,48 @@ class SearchIndex:
         }
         return {"Text": text, "Document": document}
 
-    def _texts(self, scope: _Scope, term: Term) -> Iterator[str]:
-        """The texts of the searched columns of rows that have a term."""
-        condition = self._has(scope.table, scope.search, term)
-        columns = ", ".join(f"t.{quoted(column.name)}" for column in scope.search)
-        rows = self._store.connection.execute(
-            f"SELECT {columns} FROM {scope.start.sql} WHERE {condition.sql} AND {scope.where.sql} LIMIT ?",  # noqa: S608 - names of the schema
-            [*condition.values, *scope.where.values, _MOST_COMPLETED],
-        )
-        return (str(text) for row in rows for text in row if text is not None)
+    def _completed(self, scopes: Iterable[Scope], word: Word) -> str | None:
+        """The commonest word of the searched columns that a word is the beginning of."""
+        counted: Counter[str] = Counter()
+        for scope in scopes:
+            for text in self._finder.texts(scope, word):
+                counted.update(
+                    found for found in set(re.findall(r"\w+", text.lower())) if is_spelling(word, found)
+                )
+        return min(counted, key=lambda found: (-counted[found], found), default=None)
+
+
+def _beginning(request: SearchRequest) -> Expression | None:
+    """All words of the request, the last of which may be the beginning of one."""
+    edits = 1 if request.fuzzy else 0
+    *before, last = (Word(text, edits=edits) for text in request.search.split())
+    words = [*before, replace(last, prefix=True)]
+    findable = tuple(word for word in words if any(char.isalnum() for char in word.text))
+    return AllOf(findable) if findable else None
+
+
+def _named(table: Table, names: Iterable[str]) -> Iterable[Column]:
+    for name in names:
+        column = table.columns.get(name)
+        if column is None:
+            raise unknown_property(name, table.name)
+        yield column
+
+
+def _status(table: Table, synced: str) -> dict[str, Any]:
+    return {
+        "entitylogicalname": table.name,
+        "objecttypecode": table.object_type_code,
+        "primarynamefield": table.primary_name,
+        "lastdatasynctimestamp": synced,
+        "lastprincipalobjectaccesssynctimestamp": synced,
+        "entitystatus": "EntitySyncComplete",
+        "searchableindexedfieldinfomap": {
+            column.name: {"indexfieldname": f"a{number}"}
+            for number, column in enumerate(searched_columns(table))
+        },
+    }
+
+
+def _response(content: dict[str, Any]) -> dict[str, Any]:
+    return {"response": json.dumps(content, ensure_ascii=False)}

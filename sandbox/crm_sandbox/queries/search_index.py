@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from crm_sandbox.queries.search_syntax import Pattern, Phrase, Term, Word
 from crm_sandbox.schema.model import Column, ColumnType, Schema, Table
@@ -90,8 +91,8 @@ class FullText:
         match term:
             case Word(text, prefix, 0):
                 return f"{_string(text)}{' *' if prefix else ''}"
-            case Word(text, _, edits):
-                return _any_of(self._spellings(table, text, edits))
+            case Word():
+                return _any_of(self._spellings(table, term))
             case Phrase(text, None):
                 return _string(text)
             case Phrase(text, slop):
@@ -106,21 +107,30 @@ class FullText:
         )
         return [word for (word,) in found]
 
-    def _spellings(self, table: Table, text: str, edits: int) -> list[str]:
-        """The indexed words that differ from a word in a few characters, the nearest first."""
-        wanted = _indexed(text)
+    def _spellings(self, table: Table, word: Word) -> list[str]:
+        """The indexed words that a misspelled word may mean, the commonest first."""
+        shortest = len(_indexed(word.text)) - word.edits
         found = self._store.connection.execute(
-            f"SELECT term FROM {_words_name(table)} WHERE length(term) BETWEEN ? AND ?",  # noqa: S608 - a name of the schema
-            [len(wanted) - edits, len(wanted) + edits],
+            f"SELECT term FROM {_words_name(table)} WHERE length(term) >= ? ORDER BY doc DESC, term",  # noqa: S608 - a name of the schema
+            [shortest],
         )
-        near = [(away, word) for (word,) in found if (away := _distance(wanted, word, edits)) <= edits]
-        return [word for _, word in sorted(near)[:_MOST_SPELLINGS]]
+        near = (term for (term,) in found if is_spelling(word, term))
+        return list(islice(near, _MOST_SPELLINGS))
 
     def size(self, table: Table) -> int:
         """The bytes that the index of a table takes."""
         sql = f"SELECT coalesce(sum(length(block)), 0) FROM {quoted(f'{table.name}.search_data')}"  # noqa: S608 - a name of the schema
         ((size,),) = self._store.connection.execute(sql).fetchall()
         return int(size)
+
+
+def is_spelling(word: Word, found: str) -> bool:
+    """Whether a word that was found is what was looked for, or begins so, but for a few characters."""
+    wanted, found = _indexed(word.text), _indexed(found)
+    if not word.prefix:
+        return _distance(wanted, found, word.edits) <= word.edits
+    lengths = range(max(len(wanted) - word.edits, 0), len(wanted) + word.edits + 1)
+    return any(_distance(wanted, found[:length], word.edits) <= word.edits for length in lengths)
 
 
 def _definitions(table: Table) -> dict[str, str]:
@@ -173,6 +183,8 @@ def _words(text: str) -> list[str]:
 
 def _distance(left: str, right: str, limit: int) -> int:
     """How many characters must be added, removed or replaced; more than ``limit`` when it is more."""
+    if abs(len(left) - len(right)) > limit:
+        return limit + 1
     before = list(range(len(right) + 1))
     for row, char in enumerate(left, 1):
         now = [row]

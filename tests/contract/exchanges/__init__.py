@@ -1,0 +1,1 @@
+"""The exchanges, a module for each topic."""

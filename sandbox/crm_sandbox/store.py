@@ -128,7 +128,11 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing: what is done inside is taken back when it raises. Can be nested."""
+        """All or nothing: what is done inside, also to the schema, is taken back when it raises.
+
+        Can be nested.
+        """
+        tables = self.schema.tables
         name = f"level{self._depth}"
         self.connection.execute(f"SAVEPOINT {name}" if self._depth else "BEGIN")
         self._depth += 1
@@ -136,6 +140,7 @@ class Store:
             yield
         except BaseException:
             self._depth -= 1
+            self.schema.go_back_to(tables)
             self.connection.execute(f"ROLLBACK TO {name}" if self._depth else "ROLLBACK")
             raise
         self._depth -= 1
@@ -145,11 +150,8 @@ class Store:
         """Make every table of the schema, without indexes, so that many rows can be added fast."""
         for table in self.schema.tables.values():
             self.create_table(table)
-        for name, many in intersects(self.schema).items():
-            self.connection.execute(
-                f"CREATE TABLE {quoted(name)} ({quoted(many.column)}, {quoted(many.other_column)}, "
-                f"PRIMARY KEY ({quoted(many.column)}, {quoted(many.other_column)})) WITHOUT ROWID"
-            )
+        for many in intersects(self.schema).values():
+            self.create_intersect(many)
 
     def clear(self) -> None:
         """Remove every table with its rows, and begin again with the first version number."""
@@ -175,6 +177,28 @@ class Store:
             definition for name in table.columns for definition in _definitions(table, name)
         )
         self.connection.execute(f"CREATE TABLE {quoted(table.name)} ({definitions})")
+
+    def create_intersect(self, many: ManyToMany) -> None:
+        """Make the intersect table of a many-to-many relationship."""
+        columns = f"{quoted(many.column)}, {quoted(many.other_column)}"
+        self.connection.execute(
+            f"CREATE TABLE {quoted(many.intersect)} ({columns}, PRIMARY KEY ({columns})) WITHOUT ROWID"
+        )
+
+    def drop_table(self, name: str) -> None:
+        """Remove a table with its rows, or an intersect table with its links."""
+        self.connection.execute(f"DROP TABLE {quoted(name)}")
+
+    def drop_index(self, table: Table, name: str) -> None:
+        """Remove the index of a column or alternate key, if there is one."""
+        self.connection.execute(f"DROP INDEX IF EXISTS {quoted(f'{table.name}.{name}')}")
+
+    def drop_column(self, table: Table, column: Column) -> None:
+        """Remove a column that no key is made of."""
+        self.drop_index(table, column.name)
+        names = [column.type_column, column.name] if column.is_polymorphic else [column.name]
+        for name in names:
+            self.connection.execute(f"ALTER TABLE {quoted(table.name)} DROP COLUMN {quoted(name)}")
 
     def create_indexes(self) -> None:
         """Make the indexes of every table."""

@@ -162,6 +162,8 @@ def test_a_link_in_a_filter_is_one_of_its_conditions(store):
         <filter><condition entityname='up' attribute='name' operator='eq' value='Adventure Works'/></filter>
       </link-entity></filter>"""
     assert names(store, inner, "contact", "fullname") == ["Sidney Sidney", "Yvonne McKay"]
+    fetch = compiled(store, f"<fetch><entity name='contact'>{inner}</entity></fetch>")
+    assert [table.name for table in fetch.tables] == ["contact", "account"]
 
 
 def test_the_first_match_of_a_link_answers_a_row_once_under_bare_names(store):

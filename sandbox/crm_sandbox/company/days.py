@@ -9,15 +9,18 @@ from crm_sandbox.company.dice import Dice
 TODAY = date(2026, 11, 23)
 """The day that the sample data is of, a Monday. Nothing was created or closed on it or later."""
 
-FIRST_DAY, _LAST_DAY = -2_400, 800
+FIRST_DAY, _END = -2_400, 800
+LAST_DAY = -3
+"""The last working day before today: the latest on which something was created."""
 _SATURDAY = 5
 
-_DAYS = [(TODAY + timedelta(days=day)).isoformat() for day in range(FIRST_DAY, _LAST_DAY)]
+_DAYS = [(TODAY + timedelta(days=day)).isoformat() for day in range(FIRST_DAY, _END)]
 _CLOCK = tuple(f"T{8 + minutes // 60:02}:{minutes % 60:02}:" for minutes in range(600))
 _SECONDS = tuple(f"{second:02}Z" for second in range(60))
 _SLOTS = tuple(f"T{8 + minutes // 60:02}:{minutes % 60:02}:00Z" for minutes in range(0, 720, 15))
 _LATEST_START = 36
 SLOT_MINUTES = 15
+_BUSY_DAYS = 120
 
 
 def iso(day: int) -> str:
@@ -43,3 +46,10 @@ def slot(dice: Dice) -> int:
 def slot_time(day: int, number: int) -> str:
     """The moment at which a slot begins."""
     return _DAYS[day - FIRST_DAY] + _SLOTS[number]
+
+
+def changed(dice: Dice, made: int, until: int | None = None) -> tuple[str, str]:
+    """When a row was created and last modified, given the day it was made and the last day of a change."""
+    created = moment(dice, made)
+    day = working(dice.between(made, min(made + _BUSY_DAYS, LAST_DAY))) if until is None else until
+    return created, moment(dice, day) if day > made else created

@@ -6,7 +6,9 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_LETTERS = str.maketrans({"ß": "ss", "ø": "oe", "Ø": "Oe", "æ": "ae", "ł": "l", "Ł": "L", "'": "", " ": ""})
+_LETTERS = str.maketrans(
+    {"ß": "ss", "ø": "oe", "Ø": "Oe", "æ": "ae", "ł": "l", "Ł": "L", "ı": "i", "'": "", " ": ""}
+)
 
 
 def ascii_letters(text: str) -> str:

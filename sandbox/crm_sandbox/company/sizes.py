@@ -23,8 +23,8 @@ _PER_HUNDRED_ACCOUNTS: Mapping[str, int] = {
     "appointment": 60,
     "annotation": 100,
 }
-_PARTIES_OF_A_CALL = 2
-_PARTIES_OF_AN_APPOINTMENT = 3
+PARTIES_OF_A_CALL = 2
+PARTIES_OF_AN_APPOINTMENT = 3
 _OF_THE_ORGANISATION: Mapping[str, int] = {
     "businessunit": 3,
     "systemuser": 8,
@@ -41,9 +41,7 @@ def rows_of(accounts: int) -> dict[str, int]:
     sizes = {name: counted * share // 100 for name, share in _PER_HUNDRED_ACCOUNTS.items()}
     sizes["account"] = accounts
     sizes["opportunityclose"] = closed(sizes["opportunity"])
-    sizes["activityparty"] = (
-        _PARTIES_OF_A_CALL * sizes["phonecall"] + _PARTIES_OF_AN_APPOINTMENT * sizes["appointment"]
-    )
+    sizes["activityparty"] = parties(sizes["phonecall"], sizes["appointment"])
     return {**_OF_THE_ORGANISATION, **sizes}
 
 
@@ -55,6 +53,11 @@ def weight(accounts: int) -> int:
 def closed(opportunities: int) -> int:
     """How many of so many opportunities are won or lost: two of five."""
     return opportunities * 2 // 5
+
+
+def parties(calls: int, appointments: int) -> int:
+    """How many activity parties so many calls and appointments have."""
+    return PARTIES_OF_A_CALL * calls + PARTIES_OF_AN_APPOINTMENT * appointments
 
 
 def is_closed(number: int) -> bool:
@@ -70,8 +73,3 @@ def is_qualified(number: int) -> bool:
 def blocks(accounts: int) -> int:
     """How many blocks the company is made of."""
     return max(1, accounts // BLOCK)
-
-
-def share(total: int, block: int, of: int) -> range:
-    """The numbers of the rows of a table that belong to a block."""
-    return range(total * block // of, total * (block + 1) // of)

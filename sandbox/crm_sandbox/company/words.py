@@ -33,38 +33,11 @@ KNOWN_COMPANIES = (
 )
 
 STEMS = tuple(
-    """
-    Acorn Adler Albion Alder Amber Anchor Apex Aquila Arbor Arcadia Argent Ashford Aspen Aster Atlas Aurora
-    Avalon Axis Azure Badger Baltic Banyan Barley Basalt Bayview Beacon Beech Bellwether Birch Bison Blackthorn
-    Bluebell Bluestone Bonsai Borealis Boulder Bramble Brightwater Bristlecone Buckeye Butte Calder Caldera
-    Canopy Canyon Cardinal Caribou Carrick Cascade Castor Catalpa Cavalier Cedar Celtic Cinder Citadel Citrine
-    Clarion Cliffside Clover Cobalt Comet Compass Condor Conifer Copper Coral Cornerstone Corona Coyote Crane
-    Crestview Crown Crystal Cumulus Cypress Dahlia Dawson Delta Dogwood Dolomite Drift Dune Eastgate Ebony Echo
-    Edelweiss Egret Elder Elmwood Ember Emerald Endeavor Equinox Evergreen Everest Fairview Falcon Fathom Fern
-    Finch Firth Fjord Flint Foxglove Frontier Galena Garnet Gateway Gazelle Geyser Ginkgo Glacier Glenwood
-    Goldfinch Granite Greenfield Grove Gullwing Halcyon Harbor Harrier Hawthorn Hazel Heather Helix Hemlock
-    Heritage Heron Hickory Highland Holly Horizon Hyacinth Ibis Indigo Inland Iris Ironwood Islander Ivory Jade
-    Jasper Juniper Jupiter Kestrel Keystone Kingfisher Kite Lagoon Lakeshore Lantern Larch Larkspur Laurel
-    Lighthouse Lilac Linden Lodestar Lotus Lumen Lunar Lynx Magnolia Mallard Maple Marble Mariner Marlin Meadow
-    Meridian Mesa Midland Millstone Mistral Monarch Moorland Mosaic Mulberry Nimbus Nordic Northgate Northstar
-    Nova Oakline Obsidian Ocean Olive Onyx Opal Orbit Orchard Oriole Osprey Otter Pacific Palisade Paragon
-    Parkway Pebble Pegasus Pelican Peregrine Petrel Pinnacle Pioneer Plover Polaris Poplar Prairie Primrose Prism
-    Quarry Quartz Quill Rainier Rampart Raven Redstone Redwood Ridgeway Riverside Robin Rockport Rosewood Rowan
-    Sable Saffron Sage Sandstone Sapphire Sequoia Sentinel Shoreline Sierra Silverlake Skylark Slate Solstice
-    Sparrow Spruce Starling Sterling Stonegate Strand Summit Sunrise Swallow Sycamore Tamarack Tempest Terrace
-    Thicket Thistle Tidewater Timber Topaz Torrent Trellis Trident Tundra Turquoise Umber Union Upland Vantage
-    Verdant Vertex Vista Walnut Waterford Wayfarer Westbrook Westwind Wheatland Wildwood Willow Windward Woodland
-    Wren Yarrow Yellowstone Zenith Zephyr
-    """.split()
+    ["Acorn", "Adler", "Albion", "Alder", "Amber", "Anchor", "Apex", "Aquila", "Arbor", "Arcadia", "Argent", "Ashford", "Aspen", "Aster", "Atlas", "Aurora", "Avalon", "Axis", "Azure", "Badger", "Baltic", "Banyan", "Barley", "Basalt", "Bayview", "Beacon", "Beech", "Bellwether", "Birch", "Bison", "Blackthorn", "Bluebell", "Bluestone", "Bonsai", "Borealis", "Boulder", "Bramble", "Brightwater", "Bristlecone", "Buckeye", "Butte", "Calder", "Caldera", "Canopy", "Canyon", "Cardinal", "Caribou", "Carrick", "Cascade", "Castor", "Catalpa", "Cavalier", "Cedar", "Celtic", "Cinder", "Citadel", "Citrine", "Clarion", "Cliffside", "Clover", "Cobalt", "Comet", "Compass", "Condor", "Conifer", "Copper", "Coral", "Cornerstone", "Corona", "Coyote", "Crane", "Crestview", "Crown", "Crystal", "Cumulus", "Cypress", "Dahlia", "Dawson", "Delta", "Dogwood", "Dolomite", "Drift", "Dune", "Eastgate", "Ebony", "Echo", "Edelweiss", "Egret", "Elder", "Elmwood", "Ember", "Emerald", "Endeavor", "Equinox", "Evergreen", "Everest", "Fairview", "Falcon", "Fathom", "Fern", "Finch", "Firth", "Fjord", "Flint", "Foxglove", "Frontier", "Galena", "Garnet", "Gateway", "Gazelle", "Geyser", "Ginkgo", "Glacier", "Glenwood", "Goldfinch", "Granite", "Greenfield", "Grove", "Gullwing", "Halcyon", "Harbor", "Harrier", "Hawthorn", "Hazel", "Heather", "Helix", "Hemlock", "Heritage", "Heron", "Hickory", "Highland", "Holly", "Horizon", "Hyacinth", "Ibis", "Indigo", "Inland", "Iris", "Ironwood", "Islander", "Ivory", "Jade", "Jasper", "Juniper", "Jupiter", "Kestrel", "Keystone", "Kingfisher", "Kite", "Lagoon", "Lakeshore", "Lantern", "Larch", "Larkspur", "Laurel", "Lighthouse", "Lilac", "Linden", "Lodestar", "Lotus", "Lumen", "Lunar", "Lynx", "Magnolia", "Mallard", "Maple", "Marble", "Mariner", "Marlin", "Meadow", "Meridian", "Mesa", "Midland", "Millstone", "Mistral", "Monarch", "Moorland", "Mosaic", "Mulberry", "Nimbus", "Nordic", "Northgate", "Northstar", "Nova", "Oakline", "Obsidian", "Ocean", "Olive", "Onyx", "Opal", "Orbit", "Orchard", "Oriole", "Osprey", "Otter", "Pacific", "Palisade", "Paragon", "Parkway", "Pebble", "Pegasus", "Pelican", "Peregrine", "Petrel", "Pinnacle", "Pioneer", "Plover", "Polaris", "Poplar", "Prairie", "Primrose", "Prism", "Quarry", "Quartz", "Quill", "Rainier", "Rampart", "Raven", "Redstone", "Redwood", "Ridgeway", "Riverside", "Robin", "Rockport", "Rosewood", "Rowan", "Sable", "Saffron", "Sage", "Sandstone", "Sapphire", "Sequoia", "Sentinel", "Shoreline", "Sierra", "Silverlake", "Skylark", "Slate", "Solstice", "Sparrow", "Spruce", "Starling", "Sterling", "Stonegate", "Strand", "Summit", "Sunrise", "Swallow", "Sycamore", "Tamarack", "Tempest", "Terrace", "Thicket", "Thistle", "Tidewater", "Timber", "Topaz", "Torrent", "Trellis", "Trident", "Tundra", "Turquoise", "Umber", "Union", "Upland", "Vantage", "Verdant", "Vertex", "Vista", "Walnut", "Waterford", "Wayfarer", "Westbrook", "Westwind", "Wheatland", "Wildwood", "Willow", "Windward", "Woodland", "Wren", "Yarrow", "Yellowstone", "Zenith", "Zephyr"]
 )
 
 SECONDS = tuple(
-    """
-    Ridge Valley Point Bay Park Gate Hill Creek Bridge Field Stone Lane Crest Shore Brook Cove Glen Grove Heights
-    Island Junction Landing Mill Mountain Pass Peak Pier Plains River Road Rock Run Springs Square Station Street
-    Terrace Tower Trail View Village Way Wharf Wood Yard Spur Ford Reach Haven Falls Coast Harbour Lake Meadows
-    Green Gardens Canyon Cross Lock Moor
-    """.split()
+    ["Ridge", "Valley", "Point", "Bay", "Park", "Gate", "Hill", "Creek", "Bridge", "Field", "Stone", "Lane", "Crest", "Shore", "Brook", "Cove", "Glen", "Grove", "Heights", "Island", "Junction", "Landing", "Mill", "Mountain", "Pass", "Peak", "Pier", "Plains", "River", "Road", "Rock", "Run", "Springs", "Square", "Station", "Street", "Terrace", "Tower", "Trail", "View", "Village", "Way", "Wharf", "Wood", "Yard", "Spur", "Ford", "Reach", "Haven", "Falls", "Coast", "Harbour", "Lake", "Meadows", "Green", "Gardens", "Canyon", "Cross", "Lock", "Moor"]
 )
 
 KINDS: tuple[tuple[str, int], ...] = (

@@ -60,6 +60,7 @@ class Fetch:
 
     Attributes:
         table: The table that it is about.
+        tables: Every table that it reads, those of links and filters included; intersect tables are left out.
         statement: Selects one row more than the page holds, unless ``top`` bounds it.
         columns: The properties of the answer.
         version_place: Where the version number of the row stands, for its ETag; None for rows that are
@@ -75,6 +76,7 @@ class Fetch:
     """
 
     table: Table
+    tables: tuple[Table, ...]
     statement: Statement
     columns: tuple[FetchColumn, ...]
     version_place: int | None
@@ -218,6 +220,7 @@ def _plain(fetch: Element, sources: Sources, schema: Schema, paging: _Paging) ->
     )
     return Fetch(
         table=sources.root.table,
+        tables=tuple(sources.tables.values()),
         statement=_statement(selection, body, groups, [sort.sort for sort in sorts], paging, offset),
         columns=tuple(selection.columns),
         version_place=selection.version_place,
@@ -242,6 +245,7 @@ def _aggregated(fetch: Element, sources: Sources, schema: Schema, paging: _Pagin
     groups = selection.groups
     return Fetch(
         table=sources.root.table,
+        tables=tuple(sources.tables.values()),
         statement=_statement(selection, body, groups, sorts, paging, _offset_of(paging)),
         columns=tuple(selection.columns),
         version_place=None,

@@ -88,7 +88,7 @@ def operand_of(source: Source, name: str) -> Operand:
 
 
 class Sources:
-    """Compiles the links and filters of one fetch."""
+    """Compiles the links and filters of one fetch. ``tables`` are those that it reads."""
 
     def __init__(self, fetch: Element, schema: Schema, asker: Asker) -> None:
         self._schema = schema
@@ -97,6 +97,7 @@ class Sources:
         self._intersects = intersects(schema)
         self._numbers = {id(link): place for place, link in enumerate(fetch.iter("link-entity"), 1)}
         self._taken: set[str] = set()
+        self.tables: dict[str, Table] = {}
         self.block = Block()
         entity = fetch[0]
         self.root = self._source(self._table(required(entity, "name")))
@@ -111,6 +112,7 @@ class Sources:
     def _table(self, name: str) -> Table:
         table = self._schema.get(name)
         if table is not None:
+            self.tables[name] = table
             return table
         raise refused(
             f"The entity with a name = '{name[:80]}' with namemapping = 'Logical' was not found in the "

@@ -31,7 +31,7 @@ from crm_sandbox.queries.search_request import (
     read_query,
     read_suggest,
 )
-from crm_sandbox.queries.search_syntax import AllOf, Expression, Word, parse_search, with_edits
+from crm_sandbox.queries.search_syntax import AllOf, Expression, Word, misspelled, parse_search
 from crm_sandbox.queries.sql import Asker, From, all_of
 from crm_sandbox.representing import NAVIGATION, Annotations, Presenter
 from crm_sandbox.schema.base_columns import CREATED, MODIFIED
@@ -50,7 +50,6 @@ class SearchIndex:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._index = FullText(store)
-        self._finder = Finder(store, self._index)
 
     def build(self) -> None:
         """Make the indexes of all searched tables; a search by itself makes those that it needs."""
@@ -69,18 +68,18 @@ class SearchIndex:
         Raises:
             ODataError: 400, the request is not as documented; 501, it asks for facets.
         """
-        request = read_query(body)
+        request, finder = read_query(body), Finder(self._store, self._index)
         scopes = self._scopes(request, asker, may_read)
         wanted = parse_search(request.search, lucene=request.lucene, every_word=request.every_word)
-        if wanted is not None and request.best_effort and not self._finder.count(scopes, wanted):
-            wanted = with_edits(wanted, 1)
+        if wanted is not None and request.best_effort and not finder.count(scopes, wanted):
+            wanted = misspelled(wanted)
         found: list[dict[str, Any]] = []
         if wanted is not None:
-            hits = self._finder.page(scopes, wanted, request.orderby, request.top, request.skip)
-            found = [self._result(hit, wanted) for hit in hits]
+            hits = finder.page(scopes, wanted, request.orderby, request.top, request.skip)
+            found = [self._result(hit, finder.highlights(hit, wanted)) for hit in hits]
         count = -1
         if request.count:
-            count = 0 if wanted is None else self._finder.count(scopes, wanted)
+            count = 0 if wanted is None else finder.count(scopes, wanted)
         return _response({"Error": None, "Value": found, "Facets": {}, "QueryContext": None, "Count": count})
 
     def suggest(self, body: object, asker: Asker, may_read: MayRead) -> dict[str, Any]:
@@ -97,8 +96,8 @@ class SearchIndex:
             for scope in self._scopes(request, asker, may_read)
             if (primary := scope.table.columns[scope.table.primary_name]) in searched_columns(scope.table)
         ]
-        wanted = _beginning(request)
-        hits = [] if wanted is None else self._finder.page(scopes, wanted, request.orderby, request.top)
+        wanted, finder = _beginning(request), Finder(self._store, self._index)
+        hits = [] if wanted is None else finder.page(scopes, wanted, request.orderby, request.top)
         found = [self._suggestion(hit, request.search) for hit in hits]
         return _response({"Error": None, "Value": found, "QueryContext": None})
 
@@ -200,7 +199,7 @@ class SearchIndex:
         where = all_of([] if entity.filter is None else [compile_search_filter(entity.filter, start, asker)])
         return Scope(table, tuple(_named(table, entity.select or primary)), search, start, where)
 
-    def _result(self, hit: Hit, wanted: Expression) -> dict[str, Any]:
+    def _result(self, hit: Hit, highlights: dict[str, list[str]]) -> dict[str, Any]:
         table = hit.scope.table
         row = self._store.find(table, hit.key) or {}
         attributes: dict[str, Any] = {"@search.objecttypecode": table.object_type_code}
@@ -213,7 +212,7 @@ class SearchIndex:
             # The documented samples have 0 here, and the code among the attributes.
             "ObjectTypeCode": 0,
             "Attributes": attributes,
-            "Highlights": self._finder.highlights(hit, wanted),
+            "Highlights": highlights,
             "Score": round(hit.score, 7),
         }
 
@@ -237,8 +236,9 @@ class SearchIndex:
     def _completed(self, scopes: Iterable[Scope], word: Word) -> str | None:
         """The commonest word of the searched columns that a word is the beginning of."""
         counted: Counter[str] = Counter()
+        finder = Finder(self._store, self._index)
         for scope in scopes:
-            for text in self._finder.texts(scope, word):
+            for text in finder.texts(scope, word):
                 counted.update(
                     found for found in set(re.findall(r"\w+", text.lower())) if is_spelling(word, found)
                 )

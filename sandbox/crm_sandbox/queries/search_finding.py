@@ -48,11 +48,12 @@ class Hit:
 
 
 class Finder:
-    """Finds rows of tables whose indexes have been prepared."""
+    """Finds rows for one request, of tables whose indexes have been prepared."""
 
     def __init__(self, store: Store, index: FullText) -> None:
         self._store = store
         self._index = index
+        self._asked: dict[tuple[str, tuple[Column, ...], Term], str | None] = {}
 
     def count(self, scopes: Sequence[Scope], wanted: Expression) -> int:
         """How many rows match."""
@@ -88,7 +89,7 @@ class Finder:
     def highlights(self, hit: Hit, wanted: Expression) -> dict[str, list[str]]:
         """The texts of a row in which a term was found, with marks round it."""
         scope = hit.scope
-        matches = [self._index.match(scope.table, scope.search, term) for term in terms(wanted)]
+        matches = [self._match(scope, term) for term in terms(wanted)]
         asked = " OR ".join(f"({match})" for match in matches if match is not None)
         if not asked:
             return {}
@@ -141,7 +142,7 @@ class Finder:
         parts: list[str] = []
         values: list[float | str] = []
         for term in terms(wanted):
-            asked = self._index.match(scope.table, scope.search, term)
+            asked = self._match(scope, term)
             if asked is not None:
                 parts.append(
                     f"SELECT rowid AS number, ? * -rank AS score FROM {index} WHERE {index} MATCH ?"  # noqa: S608 - names of the schema
@@ -162,8 +163,15 @@ class Finder:
             case _:
                 return self._has(scope, wanted)
 
+    def _match(self, scope: Scope, term: Term) -> str | None:
+        """What the index is asked for a term. Made once: some terms are held against all words."""
+        known = (scope.table.name, scope.search, term)
+        if known not in self._asked:
+            self._asked[known] = self._index.match(scope.table, scope.search, term)
+        return self._asked[known]
+
     def _has(self, scope: Scope, term: Term) -> Condition:
-        asked = self._index.match(scope.table, scope.search, term)
+        asked = self._match(scope, term)
         if asked is None:
             return Condition("0")
         index = index_name(scope.table)

@@ -5,7 +5,6 @@ https://learn.microsoft.com/power-apps/developer/data-platform/search/query#para
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Mapping
@@ -225,18 +224,14 @@ def _orders(body: Mapping[str, Any]) -> tuple[SearchOrder, ...]:
 
 
 def _options(body: Mapping[str, Any]) -> dict[str, str]:
-    """``options`` holds a dictionary of strings, which the documentation writes with single quotes too."""
+    """``options`` holds a dictionary of strings, which the documentation writes with single quotes."""
     text = _text(body, "options")
     if text is None:
         return {}
-    found: object = None
     try:
-        found = json.loads(text)
+        found = json.loads(text.replace("'", '"'))
     except (ValueError, RecursionError):
-        try:
-            found = ast.literal_eval(text) if len(text) < 1_000 else None
-        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-            found = None
+        found = None
     if not isinstance(found, dict):
         raise bad_property("the parameter 'options' must be a string that holds a dictionary.")
-    return {str(name).lower(): str(value).lower() for name, value in found.items()}
+    return {name.lower(): str(value).lower() for name, value in found.items()}

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crm_sandbox.errors import UNKNOWN_NAME, ODataError
 
 DEEPEST = 20
 MOST_EDITS = 2
+MOST_VAGUE = 8
+"""Misspelled words and patterns of one search: each is held against every word of the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,13 @@ def parse_search(text: str, *, lucene: bool, every_word: bool) -> Expression | N
     ``every_word`` says that words side by side must all match, else one of them.
 
     Raises:
-        ODataError: 400, it is nested too deeply, or has a regular expression that is not supported.
+        ODataError: 400, it is nested too deeply, has too many patterns or misspelled words, or has a regular
+            expression that is not supported.
     """
     found = list(_lucene_tokens(text) if lucene else _simple_tokens(text))
+    vague = [part for part in found if isinstance(part, Pattern) or (isinstance(part, Word) and part.edits)]
+    if len(vague) > MOST_VAGUE:
+        raise ODataError(400, UNKNOWN_NAME, "The search has too many patterns and misspelled words.")
     return _Parser(found, every_word=every_word).expression()
 
 
@@ -299,13 +305,17 @@ def holds_without_terms(expression: Expression) -> bool:
     return False
 
 
-def with_edits(expression: Expression, edits: int) -> Expression:
-    """The same, where words may be misspelled."""
+def misspelled(expression: Expression) -> Expression:
+    """The same, where one character of each word may differ; a search of very many words stays as it is."""
+    return _misspelled(expression) if len(list(terms(expression))) <= MOST_VAGUE else expression
+
+
+def _misspelled(expression: Expression) -> Expression:
     match expression:
         case AllOf(operands):
-            return AllOf(tuple(with_edits(operand, edits) for operand in operands))
+            return AllOf(tuple(map(_misspelled, operands)))
         case AnyOf(operands):
-            return AnyOf(tuple(with_edits(operand, edits) for operand in operands))
-        case Word(text, prefix, _, boost):
-            return Word(text, prefix, edits, boost)
+            return AnyOf(tuple(map(_misspelled, operands)))
+        case Word(edits=0):
+            return replace(expression, edits=1)
     return expression

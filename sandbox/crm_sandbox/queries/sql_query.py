@@ -1,6 +1,10 @@
 """``?sql=SELECT ...``: a query in a small part of Transact-SQL.
 
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/sql
+
+That page says that TOP and OFFSET ... FETCH are not supported. Microsoft's SDK for Python documents that they
+are, and its users send them (https://learn.microsoft.com/power-apps/developer/data-platform/sdk-python/query),
+so they are taken here.
 """
 
 from __future__ import annotations
@@ -46,7 +50,8 @@ class SqlQuery:
 
     ``tables`` are all that it reads. ``version_position`` is where the version for the ETag stands; None
     where rows of the answer are no rows of the table: with aggregates, GROUP BY or DISTINCT.
-    ``count_sql`` counts the rows that an aggregate is over, None without aggregates.
+    ``first`` and ``most`` are what OFFSET and TOP or FETCH say. ``count_sql`` counts the rows that an
+    aggregate is over, None without aggregates.
     """
 
     table: Table
@@ -55,6 +60,8 @@ class SqlQuery:
     values: tuple[Any, ...]
     columns: tuple[SqlColumn, ...]
     version_position: int | None
+    first: int
+    most: int | None
     count_sql: str | None
 
     def rows(self, store: Store, limit: int = LARGEST_PAGE, offset: int = 0) -> list[tuple[Any, ...]]:
@@ -68,7 +75,8 @@ class SqlQuery:
             ((count,),) = _limited(store, self.count_sql, self.values)
             if count > MOST_ROWS:
                 raise too_many_rows()
-        return _limited(store, f"{self.sql} LIMIT ? OFFSET ?", (*self.values, limit, offset))
+        left = limit if self.most is None else max(min(limit, self.most - offset), 0)
+        return _limited(store, f"{self.sql} LIMIT ? OFFSET ?", (*self.values, left, self.first + offset))
 
 
 def _limited(store: Store, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:

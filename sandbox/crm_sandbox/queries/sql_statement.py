@@ -22,7 +22,7 @@ from crm_sandbox.queries.aggregates import (
 )
 from crm_sandbox.queries.sql import Asker, Condition, Operand, Source, all_of
 from crm_sandbox.queries.sql_conditions import Conditions, Scope, conjuncts, only
-from crm_sandbox.queries.sql_query import SqlColumn, SqlQuery, refused
+from crm_sandbox.queries.sql_query import LARGEST_PAGE, SqlColumn, SqlQuery, refused
 from crm_sandbox.schema.base_columns import VERSION
 from crm_sandbox.schema.model import TEXT_TYPES, Column, Schema, Table
 from crm_sandbox.store import quoted
@@ -31,6 +31,7 @@ LONGEST = 32_768
 MOST_TOKENS = 3_000
 MOST_COLUMNS = 200
 DEEPEST = 20
+FURTHEST = 1_000_000
 _ALIAS = re.compile(r"[A-Za-z_]\w{0,127}", re.ASCII)
 _DIALECT = "tsql"
 _AGGREGATES: dict[type[exp.Expression], Aggregate] = {
@@ -41,8 +42,6 @@ _AGGREGATES: dict[type[exp.Expression], Aggregate] = {
     exp.Max: Aggregate.MAX,
 }
 _REFUSED_CLAUSES = {
-    "limit": "TOP and OFFSET ... FETCH are not supported. Use the odata.maxpagesize preference.",
-    "offset": "TOP and OFFSET ... FETCH are not supported. Use the odata.maxpagesize preference.",
     "having": "HAVING is not supported. Filter with WHERE before aggregating.",
     "with": "WITH is not supported.",
 }
@@ -52,7 +51,7 @@ _JOINS = {
     ("LEFT", ""): "LEFT JOIN",
     ("LEFT", "OUTER"): "LEFT JOIN",
 }
-_CLAUSES = ("expressions", "from_", "from", "joins", "where", "group", "order", "distinct")
+_CLAUSES = ("expressions", "from_", "from", "joins", "where", "group", "order", "distinct", "limit", "offset")
 
 
 def compile_statement(text: str, schema: Schema, asker: Asker) -> SqlQuery:
@@ -102,6 +101,8 @@ def _check_tokens(found: list[Token]) -> None:
         raise refused("it must be a single SELECT statement.")
     depth = 0
     for token in found:
+        if token.token_type is TokenType.LIMIT:
+            raise refused("LIMIT is not supported. Use TOP.")
         depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
         if depth > DEEPEST:
             raise refused("it is nested too deeply.")
@@ -158,6 +159,7 @@ class _Statement:
             self._add(item, root.table, grouped=keys is not None)
         order = self._order(items, keys)
         aggregated = any(item.aggregate is not None for item in items)
+        first, most = self._window()
         body = " ".join(self._body)
         groups = f" GROUP BY {', '.join(keys)}" if keys else ""
         ordered = f" ORDER BY {', '.join(order)}" if order else ""
@@ -168,6 +170,8 @@ class _Statement:
             values=tuple(self._values),
             columns=tuple(self._columns),
             version_position=version,
+            first=first,
+            most=most,
             count_sql=f"SELECT count(*) FROM (SELECT 1 {body} LIMIT {MOST_ROWS + 1})" if aggregated else None,  # noqa: S608 - names of the schema
         )
 
@@ -321,12 +325,33 @@ class _Statement:
         last = [source.key for source in self._scope.sources.values()] if keys is None else keys
         return [*sorts, *last]
 
+    def _window(self) -> tuple[int, int | None]:
+        """How many rows OFFSET passes over, and how many TOP or FETCH lets through."""
+        offset, limit = self._select.args.get("offset"), self._select.args.get("limit")
+        if offset is not None and self._select.args.get("order") is None:
+            raise refused("OFFSET needs ORDER BY.")
+        if limit is not None and limit.args.get("limit_options") is not None:
+            only(limit.args["limit_options"], "rows")
+        first = 0 if offset is None else _whole_number(offset.expression, FURTHEST)
+        if limit is None:
+            return first, None
+        if isinstance(limit, exp.Fetch):
+            return first, _whole_number(limit.args.get("count"), LARGEST_PAGE)
+        return first, _whole_number(limit.expression, LARGEST_PAGE)
+
     def _sort_key(self, node: exp.Expression, items: list[_Item]) -> str:
         if isinstance(node, exp.Column) and not node.table:
             for item in items:
                 if item.name.lower() == node.name.lower():
                     return item.compared
         return self._scope.operand(node).compared
+
+
+def _whole_number(node: exp.Expression | None, most: int) -> int:
+    text = str(node.this) if isinstance(node, exp.Literal) and not node.is_string else ""
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) > most:
+        raise refused(f"TOP, OFFSET and FETCH take a whole number up to {most}.")
+    return int(text)
 
 
 def _sides(node: exp.EQ) -> tuple[exp.Expression, exp.Expression]:

@@ -114,6 +114,12 @@ class Column:
     computed: str | None = None
     indexed: bool = False
     custom: bool = False
+    own_schema_name: str = ""
+
+    @property
+    def schema_name(self) -> str:
+        """The name in the metadata, with capitals."""
+        return self.own_schema_name or (self.name if self.custom else self.name[:1].upper() + self.name[1:])
 
     @property
     def is_lookup(self) -> bool:
@@ -219,6 +225,7 @@ class Table:
     is_activity: bool = False
     is_custom: bool = False
     is_stateless: bool = False
+    own_schema_name: str = ""
     union_of: tuple[str, ...] = ()
     """Tables whose rows a read-only table shows together, such as activitypointer."""
 
@@ -226,6 +233,11 @@ class Table:
     def by_wire(self) -> Mapping[str, Column]:
         """Columns by the names of the properties that answer them."""
         return {column.wire: column for column in self.columns.values()}
+
+    @property
+    def schema_name(self) -> str:
+        """The name in the metadata, with capitals."""
+        return self.own_schema_name or (self.name if self.is_custom else self.name.capitalize())
 
     @property
     def is_read_only(self) -> bool:
@@ -246,26 +258,30 @@ class Schema:
     """All tables of one sandbox. Tables can be added, replaced and removed while it runs."""
 
     def __init__(self, tables: Iterable[Table] = ()) -> None:
-        self._tables: dict[str, Table] = {}
+        self._tables: Mapping[str, Table] = {}
         self._sets: dict[str, str] = {}
         self._incoming: dict[str, dict[str, ManyToOne]] = {}
-        for table in tables:
-            self.put(table)
+        self._become({table.name: table for table in tables})
+        self._first = self._tables
 
     @property
     def tables(self) -> Mapping[str, Table]:
-        """Tables by logical name."""
+        """Tables by logical name. It is never changed: a change of the schema puts another in its place."""
         return self._tables
 
-    def put(self, table: Table) -> None:
-        """Add a table, or put another in the place of the one of that name."""
-        self._tables[table.name] = table
-        self._index()
+    def put(self, *tables: Table) -> None:
+        """Add tables, or put others in the place of those of their names."""
+        self._become({**self._tables, **{table.name: table for table in tables}})
 
     def remove(self, name: str) -> None:
         """Forget a table."""
-        del self._tables[name]
-        self._index()
+        self._become({known: table for known, table in self._tables.items() if known != name})
+
+    def go_back_to(self, tables: Mapping[str, Table] | None = None) -> None:
+        """Undo changes: back to earlier :attr:`tables`, or to those of the start."""
+        wanted = self._first if tables is None else tables
+        if wanted is not self._tables:
+            self._become(wanted)
 
     def __getitem__(self, name: str) -> Table:
         return self._tables[name]
@@ -283,7 +299,8 @@ class Schema:
         """Relationships whose lookups lead to the table, by its collection-valued navigation property."""
         return self._incoming.get(table.name, {})
 
-    def _index(self) -> None:
+    def _become(self, tables: Mapping[str, Table]) -> None:
+        self._tables = tables
         self._sets = {table.entity_set: table.name for table in self._tables.values()}
         self._incoming = {}
         for table in self._tables.values():

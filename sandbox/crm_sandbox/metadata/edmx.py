@@ -1,0 +1,199 @@
+"""The service document and ``$metadata``.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/web-api-service-documents
+http://docs.oasis-open.org/odata/odata/v4.0/odata-v4.0-part3-csdl.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from crm_sandbox.schema.model import NAMESPACE, Column, ColumnType, ManyToMany, ManyToOne, Schema, Table
+
+_EDMX = "http://docs.oasis-open.org/odata/ns/edmx"
+_EDM = "http://docs.oasis-open.org/odata/ns/edm"
+_TYPES = {
+    ColumnType.UNIQUEIDENTIFIER: "Edm.Guid",
+    ColumnType.INTEGER: "Edm.Int32",
+    ColumnType.BIGINT: "Edm.Int64",
+    ColumnType.DOUBLE: "Edm.Double",
+    ColumnType.DECIMAL: "Edm.Decimal",
+    ColumnType.MONEY: "Edm.Decimal",
+    ColumnType.BOOLEAN: "Edm.Boolean",
+    ColumnType.DATE_ONLY: "Edm.Date",
+    ColumnType.DATE_TIME: "Edm.DateTimeOffset",
+    ColumnType.PICKLIST: "Edm.Int32",
+    ColumnType.STATE: "Edm.Int32",
+    ColumnType.STATUS: "Edm.Int32",
+    ColumnType.LOOKUP: "Edm.Guid",
+    ColumnType.CUSTOMER: "Edm.Guid",
+    ColumnType.OWNER: "Edm.Guid",
+}
+_BASE = "crmbaseentity"
+
+
+def service_document(schema: Schema, root: str) -> dict[str, Any]:
+    """The entity sets by name."""
+    sets = sorted(table.entity_set for table in schema.tables.values())
+    return {
+        "@odata.context": f"{root}$metadata",
+        "value": [{"name": name, "kind": "EntitySet", "url": name} for name in sets],
+    }
+
+
+def metadata_document(schema: Schema) -> str:
+    """The tables, their columns and navigation properties, actions and functions, as CSDL."""
+    root = Element("edmx:Edmx", {"Version": "4.0", "xmlns:edmx": _EDMX})
+    services = SubElement(root, "edmx:DataServices")
+    document = SubElement(services, "Schema", {"Namespace": NAMESPACE, "Alias": "mscrm", "xmlns": _EDM})
+    SubElement(document, "EntityType", {"Name": _BASE, "Abstract": "true"})
+    for table in sorted(schema.tables.values(), key=lambda table: table.name):
+        _entity_type(document, schema, table)
+    _response_types(document)
+    container = Element("EntityContainer", {"Name": "System"})
+    for table in sorted(schema.tables.values(), key=lambda table: table.name):
+        _entity_set(container, schema, table)
+    _operations(document, container, schema)
+    document.append(container)
+    return '<?xml version="1.0" encoding="utf-8"?>' + tostring(root, encoding="unicode")
+
+
+def _entity_type(document: Element, schema: Schema, table: Table) -> None:
+    element = SubElement(document, "EntityType", {"Name": table.name, "BaseType": f"mscrm.{_BASE}"})
+    key = SubElement(element, "Key")
+    SubElement(key, "PropertyRef", {"Name": table.key})
+    for column in table.columns.values():
+        _property(element, table, column)
+    for lookup in table.lookups.values():
+        _lookup(element, table, lookup)
+    for incoming in schema.incoming(table).values():
+        attributes = {
+            "Name": incoming.collection,
+            "Type": f"Collection(mscrm.{incoming.table})",
+            "Partner": incoming.navigation,
+        }
+        SubElement(element, "NavigationProperty", attributes)
+    for many in table.many_to_many.values():
+        _many(element, many)
+
+
+def _property(element: Element, table: Table, column: Column) -> None:
+    attributes = {"Name": column.wire, "Type": _TYPES.get(column.type, "Edm.String")}
+    if column.name == table.key:
+        attributes["Nullable"] = "false"
+    if attributes["Type"] == "Edm.String":
+        attributes["Unicode"] = "true"
+        if column.max_length:
+            attributes["MaxLength"] = str(column.max_length)
+    if attributes["Type"] == "Edm.Decimal":
+        attributes["Scale"] = "variable"
+    SubElement(element, "Property", attributes)
+
+
+def _lookup(element: Element, table: Table, lookup: ManyToOne) -> None:
+    attributes = {
+        "Name": lookup.navigation,
+        "Type": f"mscrm.{lookup.target}",
+        "Nullable": "true",
+        "Partner": lookup.collection,
+    }
+    navigation = SubElement(element, "NavigationProperty", attributes)
+    constraint = {
+        "Property": table.columns[lookup.column].wire,
+        "ReferencedProperty": f"{lookup.target}id" if lookup.target != "activitypointer" else "activityid",
+    }
+    SubElement(navigation, "ReferentialConstraint", constraint)
+
+
+def _many(element: Element, many: ManyToMany) -> None:
+    attributes = {
+        "Name": many.navigation,
+        "Type": f"Collection(mscrm.{many.other})",
+        "Partner": many.other_navigation,
+    }
+    SubElement(element, "NavigationProperty", attributes)
+
+
+def _entity_set(container: Element, schema: Schema, table: Table) -> None:
+    element = SubElement(
+        container, "EntitySet", {"Name": table.entity_set, "EntityType": f"{NAMESPACE}.{table.name}"}
+    )
+    targets = {lookup.navigation: lookup.target for lookup in table.lookups.values()}
+    targets |= {incoming.collection: incoming.table for incoming in schema.incoming(table).values()}
+    targets |= {many.navigation: many.other for many in table.many_to_many.values()}
+    for navigation, target in sorted(targets.items()):
+        binding = {"Path": navigation, "Target": schema[target].entity_set}
+        SubElement(element, "NavigationPropertyBinding", binding)
+
+
+_RESPONSES = {
+    "WhoAmIResponse": {"BusinessUnitId": "Edm.Guid", "UserId": "Edm.Guid", "OrganizationId": "Edm.Guid"},
+    "RetrievePrincipalAccessResponse": {"AccessRights": "Edm.String"},
+    "RetrieveVersionResponse": {"Version": "Edm.String"},
+    "CreateMultipleResponse": {"Ids": "Collection(Edm.Guid)"},
+    "BulkDeleteResponse": {"JobId": "Edm.Guid"},
+}
+_FUNCTIONS = {"WhoAmI": "WhoAmIResponse", "RetrieveVersion": "RetrieveVersionResponse"}
+_ACTIONS: dict[str, dict[str, str]] = {
+    "WinOpportunity": {"OpportunityClose": "mscrm.opportunityclose", "Status": "Edm.Int32"},
+    "LoseOpportunity": {"OpportunityClose": "mscrm.opportunityclose", "Status": "Edm.Int32"},
+    "Merge": {
+        "Target": "mscrm.crmbaseentity",
+        "Subordinate": "mscrm.crmbaseentity",
+        "UpdateContent": "mscrm.crmbaseentity",
+        "PerformParentingChecks": "Edm.Boolean",
+    },
+}
+
+
+def _response_types(document: Element) -> None:
+    for name, properties in _RESPONSES.items():
+        element = SubElement(document, "ComplexType", {"Name": name})
+        for known, kind in properties.items():
+            SubElement(element, "Property", {"Name": known, "Type": kind})
+
+
+def _operations(document: Element, container: Element, schema: Schema) -> None:
+    for name, response in _FUNCTIONS.items():
+        function = SubElement(document, "Function", {"Name": name})
+        SubElement(function, "ReturnType", {"Type": f"mscrm.{response}", "Nullable": "false"})
+        SubElement(container, "FunctionImport", {"Name": name, "Function": f"{NAMESPACE}.{name}"})
+    for name, parameters in _ACTIONS.items():
+        action = SubElement(document, "Action", {"Name": name})
+        for parameter, kind in parameters.items():
+            SubElement(action, "Parameter", {"Name": parameter, "Type": kind})
+        SubElement(container, "ActionImport", {"Name": name, "Action": f"{NAMESPACE}.{name}"})
+    _bound_function(document)
+    _qualify_lead(document)
+    for table in schema.tables.values():
+        if not table.is_read_only:
+            _multiple(document, table)
+
+
+def _bound_function(document: Element) -> None:
+    function = SubElement(document, "Function", {"Name": "RetrievePrincipalAccess", "IsBound": "true"})
+    SubElement(function, "Parameter", {"Name": "entity", "Type": "mscrm.systemuser", "Nullable": "false"})
+    SubElement(function, "Parameter", {"Name": "Target", "Type": "mscrm.crmbaseentity", "Nullable": "false"})
+    SubElement(function, "ReturnType", {"Type": "mscrm.RetrievePrincipalAccessResponse", "Nullable": "false"})
+
+
+def _qualify_lead(document: Element) -> None:
+    action = SubElement(document, "Action", {"Name": "QualifyLead", "IsBound": "true"})
+    SubElement(action, "Parameter", {"Name": "entity", "Type": "mscrm.lead", "Nullable": "false"})
+    for name in ("CreateAccount", "CreateContact", "CreateOpportunity"):
+        SubElement(action, "Parameter", {"Name": name, "Type": "Edm.Boolean", "Nullable": "false"})
+    SubElement(action, "Parameter", {"Name": "OpportunityCurrencyId", "Type": "mscrm.transactioncurrency"})
+    SubElement(action, "Parameter", {"Name": "OpportunityCustomerId", "Type": "mscrm.crmbaseentity"})
+    SubElement(action, "Parameter", {"Name": "Status", "Type": "Edm.Int32", "Nullable": "false"})
+    SubElement(action, "ReturnType", {"Type": "Collection(mscrm.crmbaseentity)", "Nullable": "false"})
+
+
+def _multiple(document: Element, table: Table) -> None:
+    rows = f"Collection(mscrm.{table.name})"
+    for name in ("CreateMultiple", "UpdateMultiple", "UpsertMultiple"):
+        action = SubElement(document, "Action", {"Name": name, "IsBound": "true"})
+        SubElement(action, "Parameter", {"Name": "entityset", "Type": rows, "Nullable": "false"})
+        SubElement(action, "Parameter", {"Name": "Targets", "Type": rows, "Nullable": "false"})
+        if name == "CreateMultiple":
+            SubElement(action, "ReturnType", {"Type": "mscrm.CreateMultipleResponse", "Nullable": "false"})

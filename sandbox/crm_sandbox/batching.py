@@ -21,7 +21,8 @@ from crm_sandbox.store import Store
 MOST_OPERATIONS = 1_000
 LONGEST_URL = 65_536
 _CRLF = b"\r\n"
-_REQUEST_LINE = re.compile(r"(GET|POST|PATCH|PUT|DELETE) (\S+) HTTP/1\.1")
+# Microsoft's own client leaves spaces in the filters of a part's address, and Dataverse takes them.
+_REQUEST_LINE = re.compile(r"(GET|POST|PATCH|PUT|DELETE) (\S(?:[^\r\n]*\S)?) HTTP/1\.1")
 _REFERENCE = re.compile(r"\$(\w+)(?=[/(?]|$)")
 
 Answering = Callable[[Request], Answer]

@@ -10,6 +10,10 @@ class Missing(StrEnum):
 
     ACTIONS = "actions and functions other than those of the table above"
     ARITHMETIC = "arithmetic and functions other than contains, startswith and endswith in a filter"
+    COLUMN_TYPES = "columns of types such as File and Image, made by a request"
+    CUSTOM_ACTIVITIES = "tables of activities made by a request; a table file can describe one"
+    METADATA = "metadata other than tables, columns, keys, relationships: GlobalOptionSetDefinitions"
+    METADATA_FUNCTIONS = "functions and lambdas in a $filter of metadata (not in Dataverse either)"
     SAVED_QUERIES = "saved queries: savedQuery and userQuery"
     TRACK_CHANGES = "change tracking: odata.track-changes and $deltatoken"
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crm_sandbox.callers import FIRST_USER
+from crm_sandbox.schema.keeping import restore_tables
 from crm_sandbox.schema.loading import load_schema
 from crm_sandbox.schema.model import Schema
 from crm_sandbox.store import Store
@@ -64,7 +65,9 @@ def _open_file(schema: Schema, now: Callable[[], datetime], path: Path, seed: in
             f"{path}: the file was made with other tables; start with the table files it was made with, "
             "or with another file"
         )
-    return Store(schema, now, path)
+    store = Store(schema, now, path)
+    restore_tables(store)
+    return store
 
 
 def _make_file(schema: Schema, now: Callable[[], datetime], path: Path, seed: int, accounts: int) -> None:

@@ -147,7 +147,7 @@ def _labels(column: Column, value: str) -> str:
 
 
 _FORMATTERS: Mapping[ColumnType, Callable[[Column, Any], str]] = {
-    ColumnType.BOOLEAN: lambda column, value: "Yes" if value else "No",
+    ColumnType.BOOLEAN: lambda column, value: column.label_of(int(value)) or ("Yes" if value else "No"),
     ColumnType.DATE_ONLY: lambda column, value: _us_date(date.fromisoformat(value)),
     ColumnType.DATE_TIME: _date_time,
     ColumnType.MULTI_SELECT: _labels,

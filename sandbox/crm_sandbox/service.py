@@ -24,6 +24,7 @@ from crm_sandbox.store import Row, Store
 _PREFIX = f"{NAMESPACE}."
 _ABOUT_TABLES = (
     "$metadata",
+    "CreateEntities",
     "EntityDefinitions",
     "RelationshipDefinitions",
     "GlobalOptionSetDefinitions",
@@ -53,7 +54,7 @@ class Service:
     def _answer(self, request: Request, identity: Identity | None) -> Answer:
         context = Context.of(self.store, request, caller_of(self.store, identity, request.headers))
         if request.path.startswith(_ABOUT_TABLES) or not request.path:
-            return self._about_tables(request)
+            return self._about_tables(context)
         first, *rest = segments_of(request.path)
         call = unbound(first)
         if call is not None and not rest:
@@ -65,15 +66,11 @@ class Service:
             return self._on_set(context, table, rest)
         return self._on_key(context, table, first.key, rest)
 
-    def _about_tables(self, request: Request) -> Answer:
+    def _about_tables(self, context: Context) -> Answer:
         # Loaded when it is asked for: most clients never do.
         from crm_sandbox.metadata import MetadataService
 
-        body = request.json() if request.body else None
-        found = MetadataService(self.store.schema, self.store).answer(
-            request.method, request.path, request.options, body, request.root, request.headers
-        )
-        return Answer(found.status, found.content, found.headers, found.content_type)
+        return MetadataService(context).answer()
 
     def _on_set(self, context: Context, table: Table, rest: list[Segment]) -> Answer:
         if not rest:

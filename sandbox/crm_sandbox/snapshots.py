@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from crm_sandbox.schema.keeping import forget_tables, restore_tables
 from crm_sandbox.store import Store
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -26,6 +27,7 @@ class Snapshots:
 
     def reset(self) -> None:
         """Bring back the first data."""
+        forget_tables(self._store)
         self._store.clear()
         self._refill(self._store)
 
@@ -51,6 +53,7 @@ class Snapshots:
         source = self._kept.get(name) or self._connect(name, new=False)
         source.backup(self._store.connection)
         self._kept[name] = source
+        restore_tables(self._store)
 
     def close(self) -> None:
         """Let go of the snapshots; those in files stay."""

@@ -93,6 +93,10 @@ class Store:
         found = self.connection.execute("SELECT value FROM sandbox_state WHERE name = ?", [name]).fetchone()
         return None if found is None else str(found[0])
 
+    def forget(self, name: str) -> None:
+        """Give up a fact kept by :meth:`remember`."""
+        self.connection.execute("DELETE FROM sandbox_state WHERE name = ?", [name])
+
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a query, by the names of its columns."""
         cursor = self.connection.execute(sql, parameters)
@@ -125,6 +129,13 @@ class Store:
     def delete(self, table: Table, key: str) -> None:
         """Remove a row."""
         self.connection.execute(f"DELETE FROM {quoted(table.name)} WHERE {quoted(table.key)} = ?", [key])  # noqa: S608 - names of the schema
+
+    def delete_referring(self, table: Table, column: Column, target: str) -> None:
+        """Remove the rows whose polymorphic lookup leads to a table."""
+        self.connection.execute(
+            f"DELETE FROM {quoted(table.name)} WHERE {quoted(column.type_column)} = ?",  # noqa: S608 - names of the schema
+            [target],
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -189,13 +200,13 @@ class Store:
         """Remove a table with its rows, or an intersect table with its links."""
         self.connection.execute(f"DROP TABLE {quoted(name)}")
 
-    def drop_index(self, table: Table, name: str) -> None:
-        """Remove the index of a column or alternate key, if there is one."""
-        self.connection.execute(f"DROP INDEX IF EXISTS {quoted(f'{table.name}.{name}')}")
+    def drop_key(self, table: Table, key: AlternateKey) -> None:
+        """Remove the index of an alternate key."""
+        self.connection.execute(f"DROP INDEX {quoted(f'{table.name}.key.{key.name}')}")
 
     def drop_column(self, table: Table, column: Column) -> None:
         """Remove a column that no key is made of."""
-        self.drop_index(table, column.name)
+        self.connection.execute(f"DROP INDEX IF EXISTS {quoted(f'{table.name}.{column.name}')}")
         names = [column.type_column, column.name] if column.is_polymorphic else [column.name]
         for name in names:
             self.connection.execute(f"ALTER TABLE {quoted(table.name)} DROP COLUMN {quoted(name)}")
@@ -232,7 +243,7 @@ class Store:
     def create_key(self, table: Table, key: AlternateKey) -> None:
         """Index an alternate key, which makes it unique."""
         expressions = ", ".join(folded(quoted(name), table.columns[name]) for name in key.columns)
-        name = quoted(f"{table.name}.{key.name}")
+        name = quoted(f"{table.name}.key.{key.name}")
         self.connection.execute(f"CREATE UNIQUE INDEX {name} ON {quoted(table.name)} ({expressions})")
 
     def add_column(self, table: Table, column: Column) -> None:

@@ -123,8 +123,8 @@ def test_queries_are_built_with_filters_expansion_and_annotations(client: Datave
 
 
 def test_sql_reads(client: DataverseClient) -> None:
-    rows = client.query.sql("SELECT TOP 3 name, revenue FROM account WHERE revenue > 1000 ORDER BY name")
-    assert len(rows) == 3
+    rows = client.query.sql("SELECT name, revenue FROM account WHERE revenue > 1000 ORDER BY name")
+    assert len(rows) > 100
     counted = client.query.sql(
         "SELECT a.name, COUNT(c.contactid) AS n FROM account a "
         "JOIN contact c ON a.accountid = c.parentcustomerid GROUP BY a.name"
@@ -214,7 +214,8 @@ def test_tables_are_described(client: DataverseClient) -> None:
     names = {item["name"] for item in client.query.sql_columns("account")}
     assert {"name", "accountid"} <= names
     assert client.query.odata_expands("contact")
-    assert client.query.odata_bind("contact", "account", str(uuid4()))
+    with pytest.warns(DeprecationWarning, match="odata_bind"):
+        assert client.query.odata_bind("contact", "account", str(uuid4()))
 
 
 class Stage(IntEnum):

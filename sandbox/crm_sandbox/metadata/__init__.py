@@ -1,6 +1,5 @@
 """Metadata: what tables, columns and relationships there are, as clients read and change it."""
 
-from crm_sandbox.metadata.service import MetadataAnswer, MetadataService
-from crm_sandbox.metadata.writing import restore_tables
+from crm_sandbox.metadata.service import MetadataService
 
-__all__ = ["MetadataAnswer", "MetadataService", "restore_tables"]
+__all__ = ["MetadataService"]

@@ -1,4 +1,4 @@
-"""Tables, columns, keys and relationships as objects of the metadata: PascalCase names, labels, managed properties.
+"""Tables, columns, keys and relationships as objects of the metadata, with labels and managed properties.
 
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/entitymetadata
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/attributemetadata
@@ -207,7 +207,8 @@ def option_set(table: Table, column: Column) -> Definition:
     }
     if column.type is ColumnType.BOOLEAN:
         kind = {"@odata.type": f"#{NAMESPACE}.BooleanOptionSetMetadata", "OptionSetType": "Boolean"}
-        options = {"TrueOption": _option(Choice(1, "Yes")), "FalseOption": _option(Choice(0, "No"))}
+        named = {1: column.label_of(1) or "Yes", 0: column.label_of(0) or "No"}
+        options = {"TrueOption": _option(Choice(1, named[1])), "FalseOption": _option(Choice(0, named[0]))}
         return {**kind, **common, **options}
     kind_of_set = {ColumnType.STATE: "State", ColumnType.STATUS: "Status"}.get(column.type, "Picklist")
     kind = {"@odata.type": f"#{NAMESPACE}.OptionSetMetadata", "OptionSetType": kind_of_set}

@@ -129,4 +129,4 @@ def _compared(operator: str, value: Any, wanted: Any) -> bool:
         order = (value > wanted) - (value < wanted)
     except TypeError:
         return False
-    return {"gt": order > 0, "ge": order >= 0, "lt": order < 0, "le": order <= 0}[operator]
+    return bool({"gt": order > 0, "ge": order >= 0, "lt": order < 0, "le": order <= 0}[operator])

@@ -5,6 +5,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/filt
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from crm_sandbox.coverage import Missing
@@ -302,8 +303,23 @@ class FilterParser:
         while not self._reader.takes("]"):
             if values:
                 self._reader.expect(",")
-            values.append(self.literal())
+            values.append(self._member())
         return tuple(values)
+
+    def _member(self) -> Literal:
+        """A value of a list, which the samples write as JSON: ``["Redmond","Seattle"]``."""
+        token = self._reader.peek()
+        if token.kind != "quoted":
+            return self.literal()
+        self._reader.take()
+        try:
+            text = json.loads(token.text)
+            text.encode()  # half a surrogate pair is no text
+        except ValueError:
+            raise malformed(
+                f"a text of a list is not JSON at position {token.at}", self._reader.option
+            ) from None
+        return Literal(LiteralKind.TEXT, text)
 
     def _lambda(self, path: Path) -> Node:
         *collection, word = path

@@ -269,6 +269,11 @@ class Schema:
         """Tables by logical name. It is never changed: a change of the schema puts another in its place."""
         return self._tables
 
+    @property
+    def first(self) -> Mapping[str, Table]:
+        """The tables of the start."""
+        return self._first
+
     def put(self, *tables: Table) -> None:
         """Add tables, or put others in the place of those of their names."""
         self._become({**self._tables, **{table.name: table for table in tables}})

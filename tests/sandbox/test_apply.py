@@ -213,7 +213,41 @@ def test_more_than_fifteen_joins_are_refused_as_documented(store, text):
 
 
 WORDS = st.sampled_from(
-    ["filter", "groupby", "aggregate", "(", ")", "((", "))", ",", "/", "$count", "as", "with", "sum", "average", "min", "max", "countdistinct", "name", "revenue", "statuscode", "primarycontactid", "fullname", "_ownerid_value", "createdon", "n", "total", "eq", "'x'", "1", "null", "not", "rollup", "@a"]
+    [
+        "filter",
+        "groupby",
+        "aggregate",
+        "(",
+        ")",
+        "((",
+        "))",
+        ",",
+        "/",
+        "$count",
+        "as",
+        "with",
+        "sum",
+        "average",
+        "min",
+        "max",
+        "countdistinct",
+        "name",
+        "revenue",
+        "statuscode",
+        "primarycontactid",
+        "fullname",
+        "_ownerid_value",
+        "createdon",
+        "n",
+        "total",
+        "eq",
+        "'x'",
+        "1",
+        "null",
+        "not",
+        "rollup",
+        "@a",
+    ]
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from crm_sandbox.metadata.edmx_operations import BASE, add_operations, add_types
 from crm_sandbox.schema.model import NAMESPACE, Column, ColumnType, ManyToMany, ManyToOne, Schema, Table
 
 _EDMX = "http://docs.oasis-open.org/odata/ns/edmx"
@@ -30,7 +31,6 @@ _TYPES = {
     ColumnType.CUSTOMER: "Edm.Guid",
     ColumnType.OWNER: "Edm.Guid",
 }
-_BASE = "crmbaseentity"
 
 
 def service_document(schema: Schema, root: str) -> dict[str, Any]:
@@ -47,26 +47,26 @@ def metadata_document(schema: Schema) -> str:
     root = Element("edmx:Edmx", {"Version": "4.0", "xmlns:edmx": _EDMX})
     services = SubElement(root, "edmx:DataServices")
     document = SubElement(services, "Schema", {"Namespace": NAMESPACE, "Alias": "mscrm", "xmlns": _EDM})
-    SubElement(document, "EntityType", {"Name": _BASE, "Abstract": "true"})
+    SubElement(document, "EntityType", {"Name": BASE, "Abstract": "true"})
     for table in sorted(schema.tables.values(), key=lambda table: table.name):
         _entity_type(document, schema, table)
-    _response_types(document)
+    add_types(document)
     container = Element("EntityContainer", {"Name": "System"})
     for table in sorted(schema.tables.values(), key=lambda table: table.name):
         _entity_set(container, schema, table)
-    _operations(document, container, schema)
+    add_operations(document, container, iter(schema.tables.values()))
     document.append(container)
     return '<?xml version="1.0" encoding="utf-8"?>' + tostring(root, encoding="unicode")
 
 
 def _entity_type(document: Element, schema: Schema, table: Table) -> None:
-    element = SubElement(document, "EntityType", {"Name": table.name, "BaseType": f"mscrm.{_BASE}"})
+    element = SubElement(document, "EntityType", {"Name": table.name, "BaseType": f"mscrm.{BASE}"})
     key = SubElement(element, "Key")
     SubElement(key, "PropertyRef", {"Name": table.key})
     for column in table.columns.values():
         _property(element, table, column)
     for lookup in table.lookups.values():
-        _lookup(element, table, lookup)
+        _lookup(element, schema, table, lookup)
     for incoming in schema.incoming(table).values():
         attributes = {
             "Name": incoming.collection,
@@ -91,7 +91,7 @@ def _property(element: Element, table: Table, column: Column) -> None:
     SubElement(element, "Property", attributes)
 
 
-def _lookup(element: Element, table: Table, lookup: ManyToOne) -> None:
+def _lookup(element: Element, schema: Schema, table: Table, lookup: ManyToOne) -> None:
     attributes = {
         "Name": lookup.navigation,
         "Type": f"mscrm.{lookup.target}",
@@ -101,7 +101,7 @@ def _lookup(element: Element, table: Table, lookup: ManyToOne) -> None:
     navigation = SubElement(element, "NavigationProperty", attributes)
     constraint = {
         "Property": table.columns[lookup.column].wire,
-        "ReferencedProperty": f"{lookup.target}id" if lookup.target != "activitypointer" else "activityid",
+        "ReferencedProperty": schema[lookup.target].key,
     }
     SubElement(navigation, "ReferentialConstraint", constraint)
 
@@ -125,75 +125,3 @@ def _entity_set(container: Element, schema: Schema, table: Table) -> None:
     for navigation, target in sorted(targets.items()):
         binding = {"Path": navigation, "Target": schema[target].entity_set}
         SubElement(element, "NavigationPropertyBinding", binding)
-
-
-_RESPONSES = {
-    "WhoAmIResponse": {"BusinessUnitId": "Edm.Guid", "UserId": "Edm.Guid", "OrganizationId": "Edm.Guid"},
-    "RetrievePrincipalAccessResponse": {"AccessRights": "Edm.String"},
-    "RetrieveVersionResponse": {"Version": "Edm.String"},
-    "CreateMultipleResponse": {"Ids": "Collection(Edm.Guid)"},
-    "BulkDeleteResponse": {"JobId": "Edm.Guid"},
-}
-_FUNCTIONS = {"WhoAmI": "WhoAmIResponse", "RetrieveVersion": "RetrieveVersionResponse"}
-_ACTIONS: dict[str, dict[str, str]] = {
-    "WinOpportunity": {"OpportunityClose": "mscrm.opportunityclose", "Status": "Edm.Int32"},
-    "LoseOpportunity": {"OpportunityClose": "mscrm.opportunityclose", "Status": "Edm.Int32"},
-    "Merge": {
-        "Target": "mscrm.crmbaseentity",
-        "Subordinate": "mscrm.crmbaseentity",
-        "UpdateContent": "mscrm.crmbaseentity",
-        "PerformParentingChecks": "Edm.Boolean",
-    },
-}
-
-
-def _response_types(document: Element) -> None:
-    for name, properties in _RESPONSES.items():
-        element = SubElement(document, "ComplexType", {"Name": name})
-        for known, kind in properties.items():
-            SubElement(element, "Property", {"Name": known, "Type": kind})
-
-
-def _operations(document: Element, container: Element, schema: Schema) -> None:
-    for name, response in _FUNCTIONS.items():
-        function = SubElement(document, "Function", {"Name": name})
-        SubElement(function, "ReturnType", {"Type": f"mscrm.{response}", "Nullable": "false"})
-        SubElement(container, "FunctionImport", {"Name": name, "Function": f"{NAMESPACE}.{name}"})
-    for name, parameters in _ACTIONS.items():
-        action = SubElement(document, "Action", {"Name": name})
-        for parameter, kind in parameters.items():
-            SubElement(action, "Parameter", {"Name": parameter, "Type": kind})
-        SubElement(container, "ActionImport", {"Name": name, "Action": f"{NAMESPACE}.{name}"})
-    _bound_function(document)
-    _qualify_lead(document)
-    for table in schema.tables.values():
-        if not table.is_read_only:
-            _multiple(document, table)
-
-
-def _bound_function(document: Element) -> None:
-    function = SubElement(document, "Function", {"Name": "RetrievePrincipalAccess", "IsBound": "true"})
-    SubElement(function, "Parameter", {"Name": "entity", "Type": "mscrm.systemuser", "Nullable": "false"})
-    SubElement(function, "Parameter", {"Name": "Target", "Type": "mscrm.crmbaseentity", "Nullable": "false"})
-    SubElement(function, "ReturnType", {"Type": "mscrm.RetrievePrincipalAccessResponse", "Nullable": "false"})
-
-
-def _qualify_lead(document: Element) -> None:
-    action = SubElement(document, "Action", {"Name": "QualifyLead", "IsBound": "true"})
-    SubElement(action, "Parameter", {"Name": "entity", "Type": "mscrm.lead", "Nullable": "false"})
-    for name in ("CreateAccount", "CreateContact", "CreateOpportunity"):
-        SubElement(action, "Parameter", {"Name": name, "Type": "Edm.Boolean", "Nullable": "false"})
-    SubElement(action, "Parameter", {"Name": "OpportunityCurrencyId", "Type": "mscrm.transactioncurrency"})
-    SubElement(action, "Parameter", {"Name": "OpportunityCustomerId", "Type": "mscrm.crmbaseentity"})
-    SubElement(action, "Parameter", {"Name": "Status", "Type": "Edm.Int32", "Nullable": "false"})
-    SubElement(action, "ReturnType", {"Type": "Collection(mscrm.crmbaseentity)", "Nullable": "false"})
-
-
-def _multiple(document: Element, table: Table) -> None:
-    rows = f"Collection(mscrm.{table.name})"
-    for name in ("CreateMultiple", "UpdateMultiple", "UpsertMultiple"):
-        action = SubElement(document, "Action", {"Name": name, "IsBound": "true"})
-        SubElement(action, "Parameter", {"Name": "entityset", "Type": rows, "Nullable": "false"})
-        SubElement(action, "Parameter", {"Name": "Targets", "Type": rows, "Nullable": "false"})
-        if name == "CreateMultiple":
-            SubElement(action, "ReturnType", {"Type": "mscrm.CreateMultipleResponse", "Nullable": "false"})

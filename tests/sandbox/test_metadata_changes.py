@@ -451,6 +451,21 @@ def test_reset_and_snapshots_bring_tables_back_with_the_rows():
     store.close()
 
 
+async def test_a_searched_column_and_a_searched_table_are_removed(visits):
+    address = await made(visits, f"{VISIT}/Attributes", column("String", "new_Nick"))
+    search = {"search": "magpie", "entities": json.dumps([{"name": "new_visit"}])}
+    await visits.new("new_visits", new_name="Bird", new_nick="magpie")
+
+    async def found():
+        answer = await visits("POST", "https://sandbox.invalid/api/search/v2.0/query", search)
+        return len(json.loads(answer.json()["response"])["Value"])
+
+    assert await found() == 1
+    assert (await visits("DELETE", address)).status_code == 204
+    assert await found() == 0
+    assert (await visits("DELETE", VISIT)).status_code == 204
+
+
 def test_the_columns_of_every_table_are_added_once():
     for known in load_schema().tables.values():
         if not known.is_read_only:

@@ -16,6 +16,7 @@ from crm_sandbox.errors import (
     ODataError,
 )
 from crm_sandbox.metadata.described import invalid
+from crm_sandbox.queries.search_index import FullText
 from crm_sandbox.schema.base_columns import with_base_columns
 from crm_sandbox.schema.keeping import keep_tables
 from crm_sandbox.schema.model import AlternateKey, Column, ColumnType, ManyToMany, ManyToOne, OnDelete, Table
@@ -75,6 +76,7 @@ class SchemaChanges:
         for known in list(self._schema.tables.values()):
             self._forget_target(known, table.name)
         self._schema.remove(table.name)
+        FullText(self._store).remove(table.name)
         self._store.drop_table(table.name)
         self._keep()
 
@@ -125,6 +127,7 @@ class SchemaChanges:
         left = {name: known for name, known in table.columns.items() if name not in gone}
         lookups = {name: link for name, link in table.lookups.items() if link.column != column.name}
         self._schema.put(replace(table, columns=left, lookups=lookups))
+        FullText(self._store).remove(table.name)
         for name in gone:
             self._store.drop_column(table, table.columns[name])
         self._keep()

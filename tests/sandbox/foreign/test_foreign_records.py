@@ -1,58 +1,16 @@
-"""Microsoft's own Python SDK works on the sandbox over TLS, signed in by Microsoft's own library."""
+"""Microsoft's SDK reads and writes records, alone, many at once and in batches."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from enum import IntEnum
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from azure.identity import ClientSecretCredential
 from PowerPlatform.Dataverse.client import DataverseClient
 from PowerPlatform.Dataverse.core.errors import DataverseError, HttpError
 from PowerPlatform.Dataverse.models import UpsertItem
 from PowerPlatform.Dataverse.models.filters import col, raw
-from PowerPlatform.Dataverse.models.relationship import ManyToManyRelationshipMetadata
-
-from tests.interaction.connecting import environment
-
-TABLE = Path(__file__).with_name("new_project.toml")
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataverseClient]:
-    folder = tmp_path_factory.mktemp("tls")
-    command = [sys.executable, "-m", "crm_server", "sandbox", "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--tls", str(folder), "--table", str(TABLE)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
-    assert process.stderr is not None
-    try:
-        lines = [process.stderr.readline() for _ in range(3)]
-        known = dict(word.split("=", 1) for word in lines[2].split() if "=" in word)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("REQUESTS_CA_BUNDLE", known["SSL_CERT_FILE"])
-            credential = ClientSecretCredential(
-                known["DYNAMICS_TENANT_ID"],
-                known["DYNAMICS_CLIENT_ID"],
-                known["DYNAMICS_CLIENT_SECRET"],
-                authority=known["DYNAMICS_URL"],
-                disable_instance_discovery=True,
-                connection_verify=known["SSL_CERT_FILE"],
-            )
-            with DataverseClient(known["DYNAMICS_URL"], credential) as found:
-                yield found
-            credential.close()
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
+from PowerPlatform.Dataverse.models.query_builder import ExpandOption
 
 
 def new_account(client: DataverseClient, **values: Any) -> str:
@@ -199,72 +157,93 @@ def test_data_frames_come_and_go(client: DataverseClient) -> None:
     client.dataframe.delete("lead", made)
 
 
-def test_tables_are_described(client: DataverseClient) -> None:
-    table = client.tables.get("account")
-    assert table is not None
-    assert (table["entity_set_name"], table["logical_name"]) == ("accounts", "account")
-    assert client.tables.get("new_nothing") is None
-    assert {"Account", "Contact"} <= {item["SchemaName"] for item in client.tables.list()}
-    columns = {item["LogicalName"]: item for item in client.tables.list_columns("account")}
-    assert columns["name"]["AttributeType"] == "String"
-    assert client.tables.get_column("account", "name")["LogicalName"] == "name"
-    relations = client.tables.list_table_relationships("account")
-    assert "contact_customer_accounts" in {item["SchemaName"] for item in relations}
-    assert client.tables.list_relationships(filter="SchemaName eq 'contact_customer_accounts'")
-    names = {item["name"] for item in client.query.sql_columns("account")}
-    assert {"name", "accountid"} <= names
-    assert client.query.odata_expands("contact")
-    with pytest.warns(DeprecationWarning, match="odata_bind"):
-        assert client.query.odata_bind("contact", "account", str(uuid4()))
+def test_every_kind_of_filter_finds_what_it_says(client: DataverseClient) -> None:
+    values = [
+        {"name": f"Filter {number}", "numberofemployees": number, "address1_city": city}
+        for number, city in enumerate(["Oslo", "Bergen", "Bodø", None], 1)
+    ]
+    client.records.create("account", values)
+    base = col("name").startswith("Filter ")
+    found = {
+        "null": col("address1_city").is_null(),
+        "not null": col("address1_city").is_not_null(),
+        "in": col("address1_city").in_(["Oslo", "Bodø"]),
+        "not in": col("numberofemployees").not_in([1, 2]),
+        "not between": col("numberofemployees").not_between(2, 3),
+        "ends": col("name").endswith("4"),
+        "contains": col("address1_city").contains("ER"),
+        "not like": col("name").not_like("%1"),
+        "more": col("numberofemployees") > 2,
+        "either": (col("numberofemployees") <= 1) | (col("address1_city") == "bergen"),
+    }
+    expected = {
+        "null": [4],
+        "not null": [1, 2, 3],
+        "in": [1, 3],
+        "not in": [3, 4],
+        "not between": [1, 4],
+        "ends": [4],
+        "contains": [2],
+        "not like": [2, 3, 4],
+        "more": [3, 4],
+        "either": [1, 2],
+    }
+    for name, condition in found.items():
+        query = client.query.builder("account").select("numberofemployees").where(base & condition)
+        rows = query.order_by("numberofemployees").execute()
+        assert [row["numberofemployees"] for row in rows] == expected[name], name
 
 
-class Stage(IntEnum):
-    DRAFT = 100_000_000
-    FINAL = 100_000_001
-
-
-def test_a_table_is_made_used_and_removed(client: DataverseClient) -> None:
-    made = client.tables.create(
-        "new_Ticket",
-        {
-            "new_Title": "string",
-            "new_Price": "decimal",
-            "new_Count": {"type": "int", "min_value": 1, "max_value": 5},
-            "new_Due": "datetime",
-            "new_Open": "bool",
-            "new_Notes": "memo",
-            "new_Weight": "float",
-            "new_Stage": Stage,
-        },
-        primary_column="new_TicketName",
-        display_name="Ticket",
-    )
-    assert made["entity_set_name"] == "new_tickets"
-    client.tables.add_columns("new_Ticket", {"new_Extra": "string"})
-    client.tables.update_column("new_Ticket", "new_Count", {"max_value": 9})
-    key = client.records.create(
-        "new_Ticket", {"new_ticketname": "T1", "new_count": 8, "new_stage": "FINAL", "new_extra": "x"}
-    )
-    assert client.records.retrieve("new_Ticket", key)["new_stage"] == Stage.FINAL
-    with pytest.raises(HttpError):
-        client.records.create("new_Ticket", {"new_count": 10})
-    link = client.tables.create_lookup_field("new_ticket", "new_AccountId", "account")
-    assert client.tables.get_relationship(link.relationship_schema_name) is not None
+def test_expansions_are_nested_and_pages_become_data_frames(client: DataverseClient) -> None:
     account = new_account(client)
-    client.records.update("new_Ticket", key, {"new_AccountId@odata.bind": f"/accounts({account})"})
-    assert client.records.retrieve("new_Ticket", key)["_new_accountid_value"] == account
-    many = client.tables.create_many_to_many_relationship(
-        ManyToManyRelationshipMetadata(
-            schema_name="new_ticket_contact",
-            entity1_logical_name="new_ticket",
-            entity2_logical_name="contact",
-        )
+    for name in ("Berg", "Aas", "Dahl"):
+        bind = {"parentcustomerid_account@odata.bind": f"/accounts({account})"}
+        client.records.create("contact", {"lastname": name, **bind})
+    contacts = ExpandOption("contact_customer_accounts").select("lastname").filter("lastname ne 'Dahl'")
+    query = client.query.builder("account").select("name").where(col("accountid") == UUID(account))
+    (row,) = query.expand(contacts.order_by("lastname")).execute()
+    assert [item["lastname"] for item in row["contact_customer_accounts"]] == ["Aas", "Berg"]
+    pages = client.query.builder("account").select("name").page_size(80).count().execute_pages()
+    assert len(list(pages)) > 1
+    frame = client.query.builder("contact").select("lastname").order_by("lastname").page_size(50).top(60)
+    assert len(frame.execute().to_dataframe()) == 60
+
+
+def test_a_batch_upserts_reads_and_takes_data_frames(client: DataverseClient) -> None:
+    import pandas as pd
+
+    account = new_account(client, telephone1="1")
+    batch = client.batch.new()
+    batch.records.upsert("new_project", [UpsertItem({"new_code": "B-1"}, {"new_name": "By batch"})])
+    batch.records.upsert(
+        "new_project", [UpsertItem({"new_code": f"B-{n}"}, {"new_name": "Many"}) for n in (1, 2)]
     )
-    client.tables.delete_relationship(many.relationship_id)
-    alternate = client.tables.create_alternate_key("new_Ticket", "new_titlekey", ["new_title"])
-    assert [item.schema_name for item in client.tables.get_alternate_keys("new_Ticket")] == ["new_titlekey"]
-    client.records.upsert("new_ticket", [UpsertItem({"new_title": "A"}, {"new_ticketname": "By key"})])
-    client.tables.delete_alternate_key("new_Ticket", alternate.metadata_id)
-    client.tables.remove_columns("new_Ticket", ["new_Extra"])
-    client.tables.delete("new_Ticket")
-    assert client.tables.get("new_Ticket") is None
+    batch.records.update("account", [account], {"telephone1": "2"})
+    batch.records.retrieve("account", account, select=["telephone1"])
+    batch.dataframe.create("lead", pd.DataFrame([{"lastname": "Batch frame"}]))
+    answers = batch.execute()
+    assert not answers.has_errors
+    read = [item.data for item in answers.responses if item.data and "telephone1" in item.data]
+    assert [row["telephone1"] for row in read] == ["2"]
+    assert len(list(client.records.list("new_project", filter="startswith(new_code,'B-')"))) == 2
+    removed = client.batch.new()
+    removed.records.delete("account", account)
+    assert not removed.execute().has_errors
+    assert client.records.retrieve("account", account) is None
+
+
+def test_a_changeset_that_fails_leaves_nothing(client: DataverseClient) -> None:
+    batch = client.batch.new()
+    with batch.changeset() as changes:
+        changes.records.create("account", {"name": "Half done"})
+        changes.records.update("account", str(uuid4()), {"name": "x"})
+    assert batch.execute().has_errors
+    assert not list(client.records.list("account", filter="name eq 'Half done'"))
+
+
+def test_a_duplicate_and_a_wrong_value_are_errors_of_the_sdk(client: DataverseClient) -> None:
+    key = new_account(client)
+    for values, status in (({"accountid": key}, 412), ({"name": "x" * 161}, 400), ({"nothing": 1}, 400)):
+        with pytest.raises(HttpError) as failure:
+            client.records.create("account", {"name": "Again", **values})
+        assert failure.value.status_code == status

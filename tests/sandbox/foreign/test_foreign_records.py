@@ -205,7 +205,7 @@ def test_expansions_are_nested_and_pages_become_data_frames(client: DataverseCli
     assert [item["lastname"] for item in row["contact_customer_accounts"]] == ["Aas", "Berg"]
     pages = client.query.builder("account").select("name").page_size(80).count().execute_pages()
     assert len(list(pages)) > 1
-    frame = client.query.builder("contact").select("lastname").order_by("lastname").page_size(50).top(60)
+    frame = client.query.builder("contact").select("lastname").order_by("lastname").top(60)
     assert len(frame.execute().to_dataframe()) == 60
 
 

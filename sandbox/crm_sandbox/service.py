@@ -61,10 +61,17 @@ class Service:
             return call(Call.of(context, first))
         table = self.store.schema.of_entity_set(first.name)
         if table is None:
-            raise not_here(Missing.ACTIONS) if first.name[:1].isupper() else unknown_segment(first.name)
+            raise self._unknown(first.name)
         if first.key is None:
             return self._on_set(context, table, rest)
         return self._on_key(context, table, first.key, rest)
+
+    def _unknown(self, name: str) -> ODataError:
+        """The refusal of a name that is no entity set: an action begins with a capital letter."""
+        known = (item for table in self.store.schema.tables.values() for item in (table.name, table.entity_set))
+        if not name[:1].isupper() or name.lower() in known:
+            return unknown_segment(name)
+        return not_here(Missing.ACTIONS)
 
     def _about_tables(self, context: Context) -> Answer:
         # Loaded when it is asked for: most clients never do.

@@ -41,7 +41,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Exchange:
-    """One documented behaviour: ``name`` says it in a sentence, ``source`` is the page of learn.microsoft.com."""
+    """One documented behaviour: ``name`` says it, ``source`` is the page of learn.microsoft.com."""
 
     name: str
     source: str

@@ -291,7 +291,9 @@ def lookup_definition(schema: Schema, lookup: ManyToOne) -> Definition:
 
 
 def many_definition(many: ManyToMany) -> Definition:
-    """The ManyToManyRelationshipMetadata of a relationship."""
+    """The ManyToManyRelationshipMetadata of a relationship, the same from both sides."""
+    if many.turned:
+        many = many.reversed()
     return {
         "@odata.type": f"#{NAMESPACE}.ManyToManyRelationshipMetadata",
         "MetadataId": metadata_id("relationship", many.name),

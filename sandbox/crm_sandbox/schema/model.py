@@ -181,6 +181,8 @@ class ManyToMany:
     other_column: str
     intersect: str
     custom: bool = False
+    turned: bool = False
+    """Whether ``table`` is the second of the two in the metadata."""
 
     def reversed(self) -> ManyToMany:
         """The same relationship as the other table sees it."""
@@ -192,6 +194,7 @@ class ManyToMany:
             other=self.table,
             other_navigation=self.navigation,
             other_column=self.column,
+            turned=not self.turned,
         )
 
 

@@ -128,13 +128,13 @@ def _expand(text: str, aliases: Mapping[str, str], depth: int) -> Expand:
 
 
 def split_outside(text: str, separator: str) -> list[str]:
-    """Split at separators that are in no parentheses and in no quotes."""
+    """Split at separators that are in no brackets and in no quotes."""
     parts, depth, quotes, start = [], 0, False, 0
     for place, char in enumerate(text):
         if char == "'":
             quotes = not quotes
         elif not quotes:
-            depth += {"(": 1, ")": -1}.get(char, 0)
+            depth += (char in "([{") - (char in ")]}")
             if char == separator and depth == 0:
                 parts.append(text[start:place])
                 start = place + 1

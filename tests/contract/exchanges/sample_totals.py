@@ -76,8 +76,9 @@ EXCHANGES = [
             Step(
                 "GET",
                 "contacts?fetchXml=<fetch count='4' page='1'><entity name='contact'>"
-                "<attribute name='lastname'/><order attribute='lastname'/><filter><condition attribute='parentcustomerid' operator='eq' "
-                "value='{new1}'/></filter></entity></fetch>",
+                "<attribute name='lastname'/><order attribute='lastname'/><filter>"
+                "<condition attribute='parentcustomerid' operator='eq' value='{new1}'/></filter>"
+                "</entity></fetch>",
                 200,
                 sent=ANNOTATED,
                 json={

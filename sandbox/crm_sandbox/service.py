@@ -68,7 +68,9 @@ class Service:
 
     def _unknown(self, name: str) -> ODataError:
         """The refusal of a name that is no entity set: an action begins with a capital letter."""
-        known = (item for table in self.store.schema.tables.values() for item in (table.name, table.entity_set))
+        known = (
+            item for table in self.store.schema.tables.values() for item in (table.name, table.entity_set)
+        )
         if not name[:1].isupper() or name.lower() in known:
             return unknown_segment(name)
         return not_here(Missing.ACTIONS)

@@ -84,6 +84,10 @@ class Store:
         ).fetchall()
         return int(version)
 
+    def continue_from(self, version: int) -> None:
+        """Make the next version number the one after this."""
+        self.connection.execute("UPDATE sandbox_state SET value = ? WHERE name = 'version'", [version])
+
     def remember(self, name: str, value: str) -> None:
         """Keep a fact about the store itself."""
         self.connection.execute("INSERT OR REPLACE INTO sandbox_state VALUES (?, ?)", [name, value])

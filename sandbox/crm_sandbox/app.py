@@ -12,7 +12,7 @@ from uuid import uuid4
 from crm_sandbox.batching import answer_batch
 from crm_sandbox.callers import Identity
 from crm_sandbox.errors import UNKNOWN_NAME, NotSignedInError, ODataError, unknown_segment
-from crm_sandbox.messages import API, Answer, Request, error_answer
+from crm_sandbox.messages import API, SEARCH_API, Answer, Request, error_answer
 from crm_sandbox.service import Service
 from crm_sandbox.store import Store
 
@@ -87,12 +87,14 @@ async def _request(scope: Scope, path: str, receive: Receive) -> Request:
         options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict"))
     except ValueError:
         raise ODataError(400, UNKNOWN_NAME, "The request URL is not valid.") from None
-    if not f"{decoded}/".startswith(API):
+    if decoded.startswith(SEARCH_API):
+        below = decoded
+    elif f"{decoded}/".startswith(API):
+        below = decoded.removeprefix(API.rstrip("/")).strip("/")
+    else:
         raise unknown_segment(decoded.strip("/"))
     body = await _whole_body(receive)
-    return Request(
-        scope["method"], decoded.removeprefix(API.rstrip("/")).strip("/"), options, headers, body, root
-    )
+    return Request(scope["method"], below, options, headers, body, root)
 
 
 async def _whole_body(receive: Receive) -> bytes:

@@ -10,6 +10,7 @@ class Missing(StrEnum):
 
     ACTIONS = "actions and functions other than those of the table above"
     ARITHMETIC = "arithmetic and functions other than contains, startswith and endswith in a filter"
+    FACETS = "facets of Dataverse search"
     COLUMN_TYPES = "columns of types such as File and Image, made by a request"
     CUSTOM_ACTIVITIES = "tables of activities made by a request; a table file can describe one"
     METADATA = "metadata other than tables, columns, keys, relationships: GlobalOptionSetDefinitions"

@@ -16,6 +16,7 @@ from crm_sandbox.errors import UNKNOWN_NAME, ODataError, bad_property
 from crm_sandbox.representing import Annotations
 
 API = "/api/data/v9.2/"
+SEARCH_API = "/api/search/v2.0/"
 JSON_TYPE = "application/json; odata.metadata=minimal"
 _PREFERENCE = re.compile(r'\s*([\w.-]+)\s*(?:=\s*("[^"]*"|[^,;]*))?\s*(?:[,;]|$)', re.ASCII)
 
@@ -23,6 +24,8 @@ _PREFERENCE = re.compile(r'\s*([\w.-]+)\s*(?:=\s*("[^"]*"|[^,;]*))?\s*(?:[,;]|$)
 @dataclass(frozen=True)
 class Request:
     """A request, taken apart. ``path`` is decoded and below the root; header names are in lower case.
+
+    A path of Dataverse search is whole and begins with a slash.
 
     ``root`` is the address of the API and ends in a slash.
     """

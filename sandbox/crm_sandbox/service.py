@@ -9,7 +9,7 @@ from crm_sandbox.addresses import Segment, row_key, segments_of
 from crm_sandbox.callers import Identity, caller_of
 from crm_sandbox.coverage import Missing
 from crm_sandbox.errors import ODataError, missing_row, not_here, unknown_property, unknown_segment
-from crm_sandbox.messages import Answer, Request, error_answer, no_method
+from crm_sandbox.messages import SEARCH_API, Answer, Request, error_answer, no_method
 from crm_sandbox.operations.calls import Call
 from crm_sandbox.operations.registry import bound_to_row, bound_to_set, unbound
 from crm_sandbox.resources.collections import CollectionResource
@@ -55,6 +55,8 @@ class Service:
         context = Context.of(self.store, request, caller_of(self.store, identity, request.headers))
         if request.path.startswith(_ABOUT_TABLES) or not request.path:
             return self._about_tables(context)
+        if request.path.startswith(SEARCH_API):
+            return self._search(context)
         first, *rest = segments_of(request.path)
         call = unbound(first)
         if call is not None and not rest:
@@ -74,6 +76,11 @@ class Service:
         if not name[:1].isupper() or name.lower() in known:
             return unknown_segment(name)
         return not_here(Missing.ACTIONS)
+
+    def _search(self, context: Context) -> Answer:
+        from crm_sandbox.searching import search
+
+        return search(context)
 
     def _about_tables(self, context: Context) -> Answer:
         # Loaded when it is asked for: most clients never do.

@@ -109,7 +109,7 @@ def test_rows_are_grouped_by_a_lookup_with_the_table_that_it_leads_to(store):
     owner, count = aggregation.properties
     assert (owner.name, owner.column.type) == ("_ownerid_value", ColumnType.OWNER)
     rows = aggregation.rows(store)
-    assert {row[owner.type_position] for row in rows} == {"systemuser"}
+    assert {row[owner.type_position] for row in rows} == {"systemuser", "team"}
     assert sum(row[count.position] for row in rows) == 200
 
 
@@ -158,9 +158,9 @@ def test_more_than_fifty_thousand_rows_are_refused_as_documented():
         applied(store, "aggregate($count as n)", "transactioncurrency")
     assert (refused.value.status, refused.value.code) == (400, "0x8004e023")
     assert refused.value.message == "AggregateQueryRecordLimit exceeded. Cannot perform this operation."
-    answered = applied(store, "filter(currencyname eq 'x')/groupby((isocurrencycode))"
-                       .replace("currencyname eq 'x'", "currencyname ne 'x'"), "transactioncurrency")  # fmt: skip
-    assert answered == [{"isocurrencycode": "USD"}]
+    few = "filter(currencyname ne 'x')/groupby((isocurrencycode))"
+    answered = applied(store, few, "transactioncurrency")
+    assert sorted(row["isocurrencycode"] for row in answered) == ["EUR", "GBP", "USD"]
     store.close()
 
 

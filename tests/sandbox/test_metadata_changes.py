@@ -453,7 +453,7 @@ def test_reset_and_snapshots_bring_tables_back_with_the_rows():
 
 async def test_a_searched_column_and_a_searched_table_are_removed(visits):
     address = await made(visits, f"{VISIT}/Attributes", column("String", "new_Nick"))
-    search = {"search": "magpie", "entities": json.dumps([{"name": "new_visit"}])}
+    search = {"search": "magpie"}
     await visits.new("new_visits", new_name="Bird", new_nick="magpie")
 
     async def found():

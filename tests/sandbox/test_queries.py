@@ -37,7 +37,8 @@ async def test_without_select_every_column_comes_with_its_nulls(crm: Crm) -> Non
 
 
 async def test_annotations_come_when_asked_for(crm: Crm) -> None:
-    condition = "primarycontactid/fullname ne null and statecode eq 0"
+    dollars = "transactioncurrencyid/isocurrencycode eq 'USD'"
+    condition = f"primarycontactid/fullname ne null and statecode eq 0 and {dollars}"
     columns = "revenue,statecode,_primarycontactid_value,createdon"
     path = f"accounts?$top=1&$filter={condition}&$select={columns}"
     answer = await crm("GET", path, prefer=ALL)

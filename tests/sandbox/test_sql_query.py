@@ -74,6 +74,10 @@ def test_names_have_no_case(store):
     assert first == second
 
 
+def rounded(row):
+    return tuple(round(value, 2) if isinstance(value, float) else value for value in row)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -130,7 +134,8 @@ def test_the_samples_of_the_documentation_find_what_they_should(store, text, exp
     found = [tuple(row[column.position] for column in query.columns) for row in query.rows(store)]
     wanted = store.connection.execute(expected).fetchall()
     assert found
-    assert sorted(map(repr, found)) == sorted(map(repr, wanted))
+    # The order in which values are added up is SQLite's own, so the last digits of a sum can differ.
+    assert sorted(map(rounded, found), key=repr) == sorted(map(rounded, wanted), key=repr)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +204,7 @@ def test_a_polymorphic_lookup_comes_with_the_table_that_it_leads_to(store):
     query = compiled(store, "SELECT DISTINCT ownerid FROM account")
     (column,) = query.columns
     assert column.name == "_ownerid_value"
-    assert {row[column.type_position] for row in query.rows(store)} == {"systemuser"}
+    assert {row[column.type_position] for row in query.rows(store)} == {"systemuser", "team"}
 
 
 def test_an_aggregate_of_too_many_rows_is_refused_as_documented(store):

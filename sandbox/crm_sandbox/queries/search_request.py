@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from crm_sandbox.coverage import Missing
 from crm_sandbox.errors import UNKNOWN_NAME, ODataError, bad_property, not_here
 
 LONGEST_SEARCH = 100
@@ -94,7 +95,7 @@ def _request(body: object, known: frozenset[str], *, shortest: int, top: int) ->
         if name not in known:
             raise bad_property(f"the parameter '{name}' is not known.")
     if _json(body, "facets"):
-        raise not_here("facets in Dataverse search")
+        raise not_here(Missing.FACETS)
     search = _search(body, shortest)
     options = _options(body)
     return SearchRequest(

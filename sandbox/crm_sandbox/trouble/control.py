@@ -52,12 +52,14 @@ class State:
     log: RequestLog
     limiter: Limiter | None
     plan: FaultPlan
+    search_limiter: Limiter | None = None
 
     def begin_anew(self) -> None:
         """Empty log, unused limits, and the same fault script from its beginning."""
         self.log.clear()
-        if self.limiter is not None:
-            self.limiter.reset()
+        for limiter in (self.limiter, self.search_limiter):
+            if limiter is not None:
+                limiter.reset()
         self.plan = FaultPlan(self.plan.script)
 
 

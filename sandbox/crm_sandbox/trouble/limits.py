@@ -19,7 +19,8 @@ REQUESTS_CODE = "0x80072322"
 EXECUTION_CODE = "0x80072321"
 CONCURRENT_CODE = "0x80072326"
 LIMITED_PATH = "/api/data/"
-"""Only the Web API has these limits; Dataverse search (api/search) has others."""
+SEARCH_PATH = "/api/search/"
+"""Dataverse search has a limit of its own: see :data:`SEARCH_LIMITS`."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -44,6 +45,10 @@ class Limits:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"The limit {name} must be a number above zero, not {value}.")
+
+
+SEARCH_LIMITS = Limits(requests=1, window_seconds=1)
+"""https://learn.microsoft.com/power-apps/developer/data-platform/search/overview#rate-limits"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,15 @@ from crm_sandbox.trouble.control import ROOT, Control, Hooks, State
 from crm_sandbox.trouble.faults import HEADER, FaultScript
 from crm_sandbox.trouble.hanging_up import ConnectionDropped
 from crm_sandbox.trouble.latency import Latency, Sleep
-from crm_sandbox.trouble.limits import LIMITED_PATH, Admission, Limiter, Limits, Refusal
+from crm_sandbox.trouble.limits import (
+    LIMITED_PATH,
+    SEARCH_LIMITS,
+    SEARCH_PATH,
+    Admission,
+    Limiter,
+    Limits,
+    Refusal,
+)
 from crm_sandbox.trouble.log import LoggedRequest, RequestLog, shortened
 from crm_sandbox.trouble.planning import FaultPlan
 
@@ -75,7 +83,8 @@ class Trouble:
         control: Hooks | None = None,
     ) -> None:
         limiter = None if limits is None else Limiter(limits, now)
-        self._state = State(RequestLog(), limiter, FaultPlan(faults or FaultScript()))
+        search_limiter = None if limits is None else Limiter(SEARCH_LIMITS, now)
+        self._state = State(RequestLog(), limiter, FaultPlan(faults or FaultScript()), search_limiter)
         self._app = app
         self._committing = Committing(app, now, sleep)
         self._latency = Latency(latency_ms, jitter_ms, seed, sleep)
@@ -120,18 +129,24 @@ class Trouble:
             )
 
     async def _limited(self, caller: str, scope: Scope, receive: Receive, outcome: _Outcome) -> None:
-        limiter = self._state.limiter
-        if limiter is None or not scope["path"].startswith(LIMITED_PATH):
+        limiter, shows_rest = self._limiter_of(scope["path"])
+        if limiter is None:
             await self._latency.wait()
             await self._faulty(scope, receive, outcome, outcome)
             return
-        send = adding_headers(outcome, lambda: limiter.headers(caller))
+        send = adding_headers(outcome, lambda: limiter.headers(caller)) if shows_rest else outcome
         admission = limiter.admit(caller)
         if isinstance(admission, Refusal):
             await self._latency.wait()
             await _refuse(admission, send)
         else:
             await self._admitted(admission, scope, receive, send, outcome)
+
+    def _limiter_of(self, path: str) -> tuple[Limiter | None, bool]:
+        """What limits a path, and whether its answers say how much is left."""
+        if path.startswith(SEARCH_PATH):
+            return self._state.search_limiter, False
+        return (self._state.limiter if path.startswith(LIMITED_PATH) else None), True
 
     async def _admitted(
         self, admission: Admission, scope: Scope, receive: Receive, send: Send, outcome: _Outcome

@@ -81,8 +81,8 @@ def test_queries_are_built_with_filters_expansion_and_annotations(client: Datave
 
 
 def test_sql_reads(client: DataverseClient) -> None:
-    rows = client.query.sql("SELECT name, revenue FROM account WHERE revenue > 1000 ORDER BY name")
-    assert len(rows) > 100
+    rows = client.query.sql("SELECT TOP 3 name, revenue FROM account WHERE revenue > 1000 ORDER BY name")
+    assert len(rows) == 3
     counted = client.query.sql(
         "SELECT a.name, COUNT(c.contactid) AS n FROM account a "
         "JOIN contact c ON a.accountid = c.parentcustomerid GROUP BY a.name"

@@ -75,6 +75,7 @@ def _make_file(schema: Schema, now: Callable[[], datetime], path: Path, seed: in
     unfinished = path.with_name(f"{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     store = Store(schema, now, unfinished)
+    store.write_without_journal()
     fill_store(store, seed, accounts)
     store.remember("schema", _fingerprint(schema))
     store.close()

@@ -20,7 +20,7 @@ from crm_sandbox.identity import (
     make_certificates,
 )
 from crm_sandbox.session import ADMINISTRATOR
-from crm_sandbox.store import Store
+from crm_sandbox.store import Row, Store
 
 _USERS = UUID("0f8a6b3e-4c41-4f0c-9a58-5f0b1d7e2c63")
 
@@ -101,7 +101,7 @@ def add_application_users(store: Store, directory: Directory) -> None:
             continue
         key = str(uuid5(_USERS, client_id))
         now = store.timestamp()
-        row = {table.key: key, "fullname": f"# {name}", "firstname": "#", "lastname": name}
+        row: Row = {table.key: key, "fullname": f"# {name}", "firstname": "#", "lastname": name}
         row |= {"applicationid": client_id, "businessunitid": unit[0]["businessunitid"], "accessmode": 4}
         row |= {"isdisabled": 0, "createdon": now, "modifiedon": now, "versionnumber": store.next_version()}
         store.insert(table, [row])

@@ -1,9 +1,9 @@
 """Names for any number of companies, no two of them the same.
 
 There are two families of names, each with a short and a long form: "Cedar Logistics" and "Cedar Ridge
-Logistics", "Keller Engineering" and "Keller & Sato Engineering". The number of a company decides the family and
-the form; a permutation of the numbers decides the words, so that neighbours have nothing in common. Names begin
-to repeat beyond two million.
+Logistics", "Keller Engineering" and "Keller & Sato Engineering". The number of a company decides the family
+and the form; a permutation of the numbers decides the words, so that neighbours have nothing in common. Names
+begin to repeat beyond two million.
 """
 
 from __future__ import annotations

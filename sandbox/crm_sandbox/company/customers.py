@@ -279,8 +279,9 @@ def account_rows(block: Block) -> Iterator[Values]:
 CONTACT = Layout(
     "contact",
     (
-        "contactid", "firstname", "lastname", "fullname", "salutation", "gendercode", "jobtitle", "department",
-        "emailaddress1", "telephone1", "mobilephone", "birthdate", "address1_line1", "address1_city",
+        "contactid", "firstname", "lastname", "fullname", "salutation", "gendercode", "jobtitle",
+        "department", "emailaddress1", "telephone1", "mobilephone", "birthdate", "address1_line1",
+        "address1_city",
         "address1_stateorprovince", "address1_postalcode", "address1_country", "description", "statecode",
         "statuscode", "parentcustomerid", "preferredcontactmethodcode", "donotbulkemail",
         "transactioncurrencyid", "exchangerate", *OWNED,

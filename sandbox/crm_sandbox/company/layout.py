@@ -1,4 +1,4 @@
-"""How rows of the company are put into the store: the columns that they bring, and those that are all the same."""
+"""How rows of the company are put into the store: which columns they bring, and what is always the same."""
 
 from __future__ import annotations
 

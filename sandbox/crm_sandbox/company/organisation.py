@@ -37,7 +37,7 @@ _NON_INTERACTIVE = 4
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who owns a row, with the business unit that the row then belongs to. ``table`` is systemuser or team."""
+    """Who owns a row, and the business unit that it then belongs to. ``table`` is systemuser or team."""
 
     id: str
     table: str

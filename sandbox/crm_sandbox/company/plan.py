@@ -19,9 +19,8 @@ from crm_sandbox.company.organisation import Organisation
 
 if TYPE_CHECKING:
     from crm_sandbox.company.activities import Happening
-    from crm_sandbox.company.sales import Deal, Prospect
-
     from crm_sandbox.company.customers import Customer, Person
+    from crm_sandbox.company.sales import Deal, Prospect
 
 BLOCK_TABLES = (
     "account",

@@ -233,8 +233,9 @@ OPPORTUNITY = Layout(
     (
         "opportunityid", "name", "estimatedvalue", "estimatedclosedate", "actualvalue", "actualclosedate",
         "stepname", "salesstage", "closeprobability", "opportunityratingcode", "customerneed",
-        "currentsituation", "proposedsolution", "budgetamount", "purchasetimeframe", "statecode", "statuscode",
-        "customerid", "parentaccountid", "parentcontactid", "originatingleadid", "transactioncurrencyid",
+        "currentsituation", "proposedsolution", "budgetamount", "purchasetimeframe", "statecode",
+        "statuscode", "customerid", "parentaccountid", "parentcontactid", "originatingleadid",
+        "transactioncurrencyid",
         "exchangerate", *OWNED,
     ),
     {**OWNED_BY_USER, "customerid.table": "account"},

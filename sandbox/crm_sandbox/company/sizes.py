@@ -1,7 +1,7 @@
 """How many rows every table of the company has, as a function of the number of accounts.
 
-Up to :data:`FULL` accounts every table grows with them. Beyond, one account in :data:`THINNING` counts for the
-other tables: a company with a million accounts has not talked to all of them.
+Up to :data:`FULL` accounts every table grows with them. Beyond, one account in :data:`THINNING` counts for
+the other tables: a company with a million accounts has not talked to all of them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 FULL = 50_000
-THINNING = 4
+THINNING = 12
 BLOCK = 1_000
 """Accounts that are made together with all that belongs to them."""
 

@@ -170,8 +170,18 @@ def _general_names(names: tuple[str, ...]) -> list[x509.GeneralName]:
         try:
             found.append(x509.IPAddress(ipaddress.ip_address(name)))
         except ValueError:
-            found.append(x509.DNSName(name))
+            found.append(_dns_name(name))
     return found
+
+
+def _dns_name(name: str) -> x509.DNSName:
+    from cryptography import x509
+
+    if not name.isascii():
+        raise ValueError(
+            f"the name '{name}' cannot stand in a certificate: write it in its ASCII form (xn--...)"
+        )
+    return x509.DNSName(name)
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

@@ -256,3 +256,14 @@ def make_client_certificate():
 
 def port_of(address):
     return urlsplit(address).port
+
+
+def signed_in(service, app, user=ADA, **options):
+    """What msal gets for somebody who signs in on the page."""
+    flow = app.initiate_auth_code_flow(
+        [service.scope], redirect_uri=REDIRECT_URI, response_mode="form_post", **options
+    )
+    page = service.session.get(flow["auth_uri"])
+    answer = form_of(service.choose(page, user))
+    assert answer.action == REDIRECT_URI
+    return app.acquire_token_by_auth_code_flow(flow, answer.fields)

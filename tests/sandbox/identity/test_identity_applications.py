@@ -227,7 +227,7 @@ def public_key_of(certificate):
 
 def test_a_token_of_a_trusted_issuer_stands_for_a_secret(service, client_certificate):
     token = federated(service, client_certificate)
-    app = service.confidential({"client_assertion": token})
+    app = service.confidential({"client_assertion": lambda: token})
     assert service.claims(app.acquire_token_for_client([service.scope])).is_application
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from crm_sandbox.company.customers import Person
-from crm_sandbox.company.days import LAST_DAY, SLOT_MINUTES, changed, moment, slot, slot_time, working
+from crm_sandbox.company.days import LAST_DAY, SLOT_MINUTES, moment, slot, slot_time, working
 from crm_sandbox.company.dice import Dice, weighted
 from crm_sandbox.company.layout import OWNED, OWNED_BY_USER, Layout, Values
 from crm_sandbox.company.organisation import Owner
@@ -24,13 +24,16 @@ _FUTURE = 45
 
 @dataclass(slots=True, eq=False)
 class Happening:
-    """A call or a meeting with someone. ``ahead`` says that it is still to come; ``outgoing`` who called."""
+    """A call or a meeting with someone. ``ahead`` says that it is still to come; ``outgoing`` who called.
+
+    ``created`` is the moment at which it was planned.
+    """
 
     id: str
     person: Person
     deal: Deal | None
     day: int
-    made: int
+    created: str
     slot: int
     length: int
     ahead: bool
@@ -58,7 +61,7 @@ def _happening(block: Block, dice: Dice, lengths: tuple[int, ...]) -> Happening:
         person=person,
         deal=deal,
         day=day,
-        made=made,
+        created=moment(dice, made, (deal or person).created),
         slot=slot(dice),
         length=dice.pick(lengths),
         ahead=ahead,
@@ -108,8 +111,8 @@ def task_rows(block: Block) -> Iterator[Values]:
         dropped = not done and not ahead and dice.roll() < 0.3
         state = 1 if done else 2 if dropped else 0
         status = (dice.pick(_OPEN_TASKS), 5, 6)[state]
-        finished = moment(dice, due) if state else None
-        created, modified = changed(dice, made, due if state else made)
+        created = moment(dice, made, (deal or person).created)
+        finished = moment(dice, due, created) if state else None
         seller = person.customer.seller
         yield (
             dice.guid(),
@@ -125,7 +128,7 @@ def task_rows(block: Block) -> Iterator[Values]:
             deal.id if deal else person.customer.id,
             "opportunity" if deal else "account",
             created,
-            modified,
+            finished or created,
             seller.id,
             seller.id,
             seller.id,
@@ -157,7 +160,6 @@ def phone_call_rows(block: Block) -> Iterator[Values]:
         canceled = not call.ahead and dice.roll() < 0.06
         done = not call.ahead and not canceled
         start, end = slot_time(call.day, call.slot), slot_time(call.day, call.slot + call.length)
-        created, modified = changed(dice, call.made, call.made if call.ahead else call.day)
         done_status = _CALL_MADE if call.outgoing else _CALL_RECEIVED
         yield (
             call.id,
@@ -177,8 +179,8 @@ def phone_call_rows(block: Block) -> Iterator[Values]:
             1 if done else 2 if canceled else 0,
             done_status if done else _CALL_CANCELED if canceled else 1,
             *_regarding(call),
-            created,
-            modified,
+            call.created,
+            call.created if call.ahead else moment(dice, call.day, max(call.created, end)),
             seller.id,
             seller.id,
             seller.id,
@@ -205,7 +207,6 @@ def appointment_rows(block: Block) -> Iterator[Values]:
             slot_time(meeting.day, meeting.slot),
             slot_time(meeting.day, meeting.slot + meeting.length),
         )
-        created, modified = changed(dice, meeting.made, meeting.made if meeting.ahead else meeting.day)
         yield (
             meeting.id,
             dice.pick(MEETINGS).format(
@@ -222,8 +223,8 @@ def appointment_rows(block: Block) -> Iterator[Values]:
             1 if done else 2 if canceled else 3,
             3 if done else 4 if canceled else 5,
             *_regarding(meeting),
-            created,
-            modified,
+            meeting.created,
+            meeting.created if meeting.ahead else moment(dice, meeting.day, max(meeting.created, end)),
             seller.id,
             seller.id,
             seller.id,
@@ -254,7 +255,6 @@ def activity_party_rows(block: Block) -> Iterator[Values]:
     versions = block.versions("activityparty")
     for table, happenings in (("phonecall", block.calls), ("appointment", block.meetings)):
         for happening in happenings:
-            planned = moment(dice, happening.made)
             seller = happening.seller.id
             for party, kind, mask in _parties(table, happening):
                 address = happening.person.mail if kind == "contact" else None
@@ -266,8 +266,8 @@ def activity_party_rows(block: Block) -> Iterator[Values]:
                     kind,
                     mask,
                     address,
-                    planned,
-                    planned,
+                    happening.created,
+                    happening.created,
                     seller,
                     seller,
                     next(versions),
@@ -305,8 +305,8 @@ def annotation_rows(block: Block) -> Iterator[Values]:
         about, table = (deal.id, "opportunity") if deal else (person.customer.id, "account")
         if deal is None and dice.roll() < 0.4:
             about, table = person.id, "contact"
-        since = deal.made if deal else person.made
-        created, modified = changed(dice, working(dice.between(since, LAST_DAY)), since)
+        since = deal or person
+        written = moment(dice, working(dice.between(since.made, LAST_DAY)), since.created)
         title, text = dice.pick(NOTES)
         seller = person.customer.seller
         yield (
@@ -316,8 +316,8 @@ def annotation_rows(block: Block) -> Iterator[Values]:
             about,
             table,
             table,
-            created,
-            modified,
+            written,
+            written,
             seller.id,
             seller.id,
             seller.id,

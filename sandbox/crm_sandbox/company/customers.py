@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import exp, sqrt
 
-from crm_sandbox.company.days import LAST_DAY, changed, working
+from crm_sandbox.company.days import LAST_DAY, changed, moment, working
 from crm_sandbox.company.dice import Dice, weighted
 from crm_sandbox.company.layout import OWNED, OWNED_BY_USER, Layout, Values
 from crm_sandbox.company.organisation import Currency, Owner
@@ -31,7 +31,10 @@ _INDUSTRIES = tuple(industry for _, industry in KINDS)
 
 @dataclass(slots=True, eq=False)
 class Customer:
-    """A company. ``short_name`` is its name without the legal form, ``made`` the day of its account."""
+    """A company. ``short_name`` is its name without the legal form.
+
+    ``made`` is the day of its account, ``created`` the moment.
+    """
 
     id: str
     number: int
@@ -48,6 +51,7 @@ class Customer:
     street: str
     postal_code: str
     made: int
+    created: str
     is_active: bool
     parent: Customer | None
     level: int
@@ -71,6 +75,7 @@ class Person:
     mail: str
     customer: Customer
     made: int
+    created: str
 
 
 def make_customers(block: Block) -> list[Customer]:
@@ -104,6 +109,11 @@ def _customer(block: Block, dice: Dice, number: int, city: City, parent: Custome
         organisation.sellers_in_europe if city.country.in_europe else organisation.sellers_in_america
     )
     employees = _employees(dice)
+    made = (
+        working(-3 - int(dice.roll() * dice.roll() * _OLDEST))
+        if parent is None
+        else _after(dice, parent.made)
+    )
     street = city.country.street.format(number=1 + dice.below(240), street=dice.pick(city.country.streets))
     return Customer(
         id=dice.guid(),
@@ -120,9 +130,8 @@ def _customer(block: Block, dice: Dice, number: int, city: City, parent: Custome
         phone=phone(dice, city),
         street=street,
         postal_code=dice.pick(city.postal_codes),
-        made=working(-3 - int(dice.roll() * dice.roll() * _OLDEST))
-        if parent is None
-        else _after(dice, parent.made),
+        made=made,
+        created=moment(dice, made, parent.created if parent else ""),
         is_active=dice.roll() > 0.06,
         parent=parent,
         level=1 if parent is None else parent.level + 1,
@@ -187,6 +196,7 @@ def make_people(block: Block) -> list[Person]:
 
 def _person(dice: Dice, customer: Customer) -> Person:
     first, last, is_woman = someone(dice, customer.city)
+    made = _after(dice, customer.made)
     return Person(
         id=dice.guid(),
         first=first,
@@ -195,7 +205,8 @@ def _person(dice: Dice, customer: Customer) -> Person:
         is_woman=is_woman,
         mail=f"{first.mail}.{last.mail}@{customer.domain}",
         customer=customer,
-        made=_after(dice, customer.made),
+        made=made,
+        created=moment(dice, made, customer.created),
     )
 
 
@@ -230,7 +241,6 @@ def account_rows(block: Block) -> Iterator[Values]:
     block.people  # noqa: B018 - companies know their people once those are made
     for customer, version in zip(block.customers, block.versions("account"), strict=False):
         city, owner, rate = customer.city, customer.owner, customer.currency.rate
-        created, modified = changed(dice, customer.made)
         # The first of the people is the primary contact of most accounts.
         primary = customer.people[0].id if customer.people and customer.number % 10 != 9 else None
         inactive = int(not customer.is_active)
@@ -266,8 +276,8 @@ def account_rows(block: Block) -> Iterator[Values]:
             int(dice.roll() < 0.03),
             int(dice.roll() < 0.1),
             owner.table,
-            created,
-            modified,
+            customer.created,
+            changed(dice, customer.made, customer.created),
             customer.seller.id,
             customer.seller.id,
             owner.id,
@@ -296,7 +306,6 @@ def contact_rows(block: Block) -> Iterator[Values]:
     for person, version in zip(block.people, block.versions("contact"), strict=False):
         customer = person.customer
         city, seller = customer.city, customer.seller
-        created, modified = changed(dice, person.made)
         title, department = dice.pick(JOB_TITLES)
         inactive = int(not customer.is_active or dice.roll() < 0.04)
         yield (
@@ -325,8 +334,8 @@ def contact_rows(block: Block) -> Iterator[Values]:
             int(dice.roll() < 0.12),
             customer.currency.id,
             customer.currency.rate,
-            created,
-            modified,
+            person.created,
+            changed(dice, person.made, person.created),
             seller.id,
             seller.id,
             seller.id,

@@ -33,9 +33,9 @@ def working(day: int) -> int:
     return day - max(0, (day + TODAY.weekday()) % 7 - _SATURDAY + 1)
 
 
-def moment(dice: Dice, day: int) -> str:
-    """A time of the working day, in UTC."""
-    return _DAYS[day - FIRST_DAY] + dice.pick(_CLOCK) + dice.pick(_SECONDS)
+def moment(dice: Dice, day: int, after: str = "") -> str:
+    """A time of the working day, in UTC, no earlier than another."""
+    return max(after, _DAYS[day - FIRST_DAY] + dice.pick(_CLOCK) + dice.pick(_SECONDS))
 
 
 def slot(dice: Dice) -> int:
@@ -48,8 +48,7 @@ def slot_time(day: int, number: int) -> str:
     return _DAYS[day - FIRST_DAY] + _SLOTS[number]
 
 
-def changed(dice: Dice, made: int, until: int | None = None) -> tuple[str, str]:
-    """When a row was created and last modified, given the day it was made and the last day of a change."""
-    created = moment(dice, made)
-    day = working(dice.between(made, min(made + _BUSY_DAYS, LAST_DAY))) if until is None else until
-    return created, moment(dice, day) if day > made else created
+def changed(dice: Dice, made: int, created: str) -> str:
+    """When a row was last modified, given the day and the moment it was created."""
+    day = working(dice.between(made, min(made + _BUSY_DAYS, LAST_DAY)))
+    return moment(dice, day) if day > made else created

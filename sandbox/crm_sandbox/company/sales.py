@@ -30,7 +30,10 @@ _QUALIFYING_TAKES = 45
 
 @dataclass(slots=True, eq=False)
 class Deal:
-    """What an opportunity is about. ``closes`` is the day it closed, or is to close; days as in ``days``."""
+    """What an opportunity is about. ``closes`` is the day it closed, or is to close; days as in ``days``.
+
+    ``created`` is the moment of ``made``, ``closed`` that of ``closes`` unless it is open.
+    """
 
     id: str
     name: str
@@ -39,7 +42,9 @@ class Deal:
     value: float
     state: int
     made: int
+    created: str
     closes: int
+    closed: str | None
     lead_id: str | None = None
 
     @property
@@ -63,6 +68,7 @@ class Prospect:
     seller: Owner
     state: int
     made: int
+    created: str
     deal: Deal | None
 
     @property
@@ -91,6 +97,7 @@ def _deal(dice: Dice, person: Person, closed: bool) -> Deal:
         made = working(max(person.made, LAST_DAY - int(dice.roll() * dice.roll() * _NEWEST_OPEN)))
         # Some are overdue, most are due within the next half year.
         closes = max(made + 5, working(int(dice.roll() * dice.roll() * 260) - 20))
+    created = moment(dice, made, person.created)
     return Deal(
         id=dice.guid(),
         name=f"{units} {offer} for {person.customer.name}",
@@ -99,7 +106,9 @@ def _deal(dice: Dice, person: Person, closed: bool) -> Deal:
         value=max(100.0, round(units * price * (0.9 + 0.2 * dice.roll()) * rate, -2)),
         state=state,
         made=made,
+        created=created,
         closes=closes,
+        closed=moment(dice, closes, created) if closed else None,
     )
 
 
@@ -118,7 +127,7 @@ def make_prospects(block: Block) -> list[Prospect]:
 
 def _qualified(dice: Dice, deal: Deal) -> Prospect:
     person = deal.person
-    made = max(person.customer.made, working(deal.made - dice.below(_QUALIFYING_TAKES)))
+    made = min(deal.made, max(person.customer.made, working(deal.made - dice.below(_QUALIFYING_TAKES))))
     deal.lead_id = dice.guid()
     return Prospect(
         id=deal.lead_id,
@@ -131,7 +140,8 @@ def _qualified(dice: Dice, deal: Deal) -> Prospect:
         amount=deal.value,
         seller=deal.seller,
         state=1,
-        made=min(made, deal.made),
+        made=made,
+        created=min(deal.created, moment(dice, made)),
         deal=deal,
     )
 
@@ -146,6 +156,7 @@ def _prospect(block: Block, dice: Dice, number: int) -> Prospect:
     organisation = block.organisation
     sellers = organisation.sellers_in_europe if city.country.in_europe else organisation.sellers_in_america
     rate = organisation.currencies[city.country.currency].rate
+    made = working(LAST_DAY - int(dice.roll() * dice.roll() * _LEAD_AGE))
     return Prospect(
         id=dice.guid(),
         first_name=first.text,
@@ -157,7 +168,8 @@ def _prospect(block: Block, dice: Dice, number: int) -> Prospect:
         amount=round(units * price * rate, -2),
         seller=dice.pick(sellers),
         state=2 if dice.roll() < 0.26 else 0,
-        made=working(LAST_DAY - int(dice.roll() * dice.roll() * _LEAD_AGE)),
+        made=made,
+        created=moment(dice, made),
         deal=None,
     )
 
@@ -182,7 +194,6 @@ def lead_rows(block: Block) -> Iterator[Values]:
     for prospect, version in zip(block.prospects, block.versions("lead"), strict=False):
         deal, city, seller = prospect.deal, prospect.city, prospect.seller
         customer = deal.person.customer if deal else None
-        created, modified = changed(dice, prospect.made, deal.made if deal else None)
         currency = block.organisation.currencies[city.country.currency]
         state = prospect.state
         yield (
@@ -218,8 +229,8 @@ def lead_rows(block: Block) -> Iterator[Values]:
             deal.id if deal else None,
             currency.id,
             currency.rate,
-            created,
-            modified,
+            prospect.created,
+            deal.created if deal else changed(dice, prospect.made, prospect.created),
             seller.id,
             seller.id,
             seller.id,
@@ -249,7 +260,6 @@ def opportunity_rows(block: Block) -> Iterator[Values]:
     for deal, version in zip(block.deals, block.versions("opportunity"), strict=False):
         customer, seller, state = deal.person.customer, deal.seller, deal.state
         stage = dice.pick(_STAGES_OF_OPEN) if state == OPEN else 3
-        created, modified = changed(dice, deal.made, None if state == OPEN else deal.closes)
         closed = iso(deal.closes) if state != OPEN else None
         yield (
             deal.id,
@@ -275,8 +285,8 @@ def opportunity_rows(block: Block) -> Iterator[Values]:
             deal.lead_id,
             customer.currency.id,
             customer.currency.rate,
-            created,
-            modified,
+            deal.created,
+            deal.closed or changed(dice, deal.made, deal.created),
             seller.id,
             seller.id,
             seller.id,
@@ -307,20 +317,19 @@ def opportunity_close_rows(block: Block) -> Iterator[Values]:
     closed = (deal for deal in block.deals if deal.state != OPEN)
     for deal, version in zip(closed, block.versions("opportunityclose"), strict=False):
         seller, currency = deal.seller, deal.person.customer.currency
-        closed_on = moment(dice, deal.closes)
         yield (
             dice.guid(),
             f"{'Won' if deal.state == WON else 'Lost'}: {deal.name}"[:200],
             dice.pick(WON_REASONS if deal.state == WON else LOST_REASONS),
-            closed_on,
+            deal.closed,
             deal.value if deal.state == WON else 0.0,
             deal.state,
             deal.id,
             deal.id,
             currency.id,
             currency.rate,
-            closed_on,
-            closed_on,
+            deal.closed,
+            deal.closed,
             seller.id,
             seller.id,
             seller.id,

@@ -1,0 +1,97 @@
+"""The server's own sign-in against an authority on this machine: real tokens over real TLS."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+
+import httpx
+import pytest
+from mcp import Client, StdioServerParameters
+
+from crm_server.dataverse.auth import auth_for
+from crm_server.settings import Settings
+from crm_tools.errors import SignInError
+from tests.interaction.connecting import environment
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The settings that a sandbox with sign-in prints."""
+    folder = tmp_path_factory.mktemp("tls")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crm_server", "sandbox", "--port", "0", "--tls", str(folder)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    assert process.stderr is not None
+    try:
+        lines = [process.stderr.readline() for _ in range(3)]
+        yield dict(word.split("=", 1) for word in lines[2].split() if "=" in word)
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+@pytest.fixture(autouse=True)
+def trusted(sandbox: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the sandbox says to set so that its certificate is trusted."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, sandbox[name])
+
+
+def settings(sandbox: Mapping[str, str], **changed: str) -> Settings:
+    given = {
+        name.removeprefix("DYNAMICS_").lower(): value
+        for name, value in sandbox.items()
+        if name.startswith("DYNAMICS_")
+    }
+    return Settings(**{**given, **changed})  # type: ignore[arg-type]
+
+
+async def who(chosen: Settings) -> httpx.Response:
+    async with httpx.AsyncClient(auth=auth_for(chosen)(), base_url=str(chosen.url)) as client:
+        return await client.get("/api/data/v9.2/WhoAmI")
+
+
+async def test_the_printed_settings_sign_in(sandbox: Mapping[str, str]) -> None:
+    answer = await who(settings(sandbox))
+    assert answer.status_code == 200
+    assert answer.json()["UserId"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"client_secret": "wrong"}, "AADSTS7000215"),
+        ({"client_id": "00000000-0000-0000-0000-000000000001"}, "AADSTS700016"),
+    ],
+)
+async def test_a_wrong_setting_is_told_with_what_to_change(
+    sandbox: Mapping[str, str], changed: dict[str, str], code: str
+) -> None:
+    with pytest.raises(SignInError) as refused:
+        await who(settings(sandbox, **changed))
+    assert refused.value.crm_code == code
+
+
+async def test_without_a_token_the_organisation_answers_401(sandbox: Mapping[str, str]) -> None:
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"{sandbox['DYNAMICS_URL']}/api/data/v9.2/WhoAmI")
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer authorization_uri=")
+
+
+async def test_serve_with_the_printed_settings_answers_tool_calls(sandbox: Mapping[str, str]) -> None:
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "crm_server", "serve"], env={**environment(), **sandbox}
+    )
+    async with Client(server) as client:
+        answer = await client.call_tool("list_accounts", {"select": ["name"], "top": 3})
+    assert not answer.is_error
+    assert answer.structured_content is not None
+    assert len(answer.structured_content["records"]) == 3

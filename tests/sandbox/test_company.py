@@ -220,6 +220,16 @@ def test_a_contact_has_the_address_of_its_company_and_a_mail_address_of_its_own(
         assert row["salutation"] == {1: "Mr.", 2: "Ms."}[row["gendercode"]]
 
 
+def test_the_primary_contact_works_for_its_account_and_only_small_companies_have_none(company):
+    sql = """SELECT a.accountid, a.numberofemployees, a.primarycontactid, c.parentcustomerid FROM account a
+             LEFT JOIN contact c ON c.contactid = a.primarycontactid"""
+    rows = company.rows(sql)
+    unnamed = [row["numberofemployees"] for row in rows if row["primarycontactid"] is None]
+    assert 0.05 * len(rows) < len(unnamed) < 0.2 * len(rows)
+    assert max(unnamed) < 100
+    assert all(row["parentcustomerid"] in (row["accountid"], None) for row in rows)
+
+
 def test_mail_and_web_addresses_are_of_the_domain_kept_for_examples(company):
     for row in company.rows("SELECT emailaddress1, websiteurl FROM account"):
         assert re.fullmatch(r"info@[a-z0-9-]+\.example", row["emailaddress1"])

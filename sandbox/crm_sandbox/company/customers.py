@@ -16,7 +16,7 @@ from crm_sandbox.company.plan import Block
 from crm_sandbox.company.texts import ACCOUNT_NOTES, CONTACT_NOTES
 from crm_sandbox.company.words import JOB_TITLES, KINDS, KNOWN_COMPANIES
 
-_LARGEST = 100_000
+_SMALL, _LARGEST = 80, 100_000
 _DEEPEST = 3
 _OLDEST = 1_500
 
@@ -241,8 +241,9 @@ def account_rows(block: Block) -> Iterator[Values]:
     block.people  # noqa: B018 - companies know their people once those are made
     for customer, version in zip(block.customers, block.versions("account"), strict=False):
         city, owner, rate = customer.city, customer.owner, customer.currency.rate
-        # The first of the people is the primary contact of most accounts.
-        primary = customer.people[0].id if customer.people and customer.number % 10 != 9 else None
+        # The first of the people is the primary contact; some small companies have named none.
+        unnamed = customer.employees < _SMALL and customer.number % 5 == 0
+        primary = customer.people[0].id if customer.people and not unnamed else None
         inactive = int(not customer.is_active)
         yield (
             customer.id,

@@ -143,30 +143,27 @@ def _query(call: Call, query: Any) -> tuple[Table, Condition]:
 
 def _criteria(call: Call, table: Table, criteria: Any, depth: int) -> Condition:
     # Loaded when a job has conditions: few requests do.
-    from crm_sandbox.queries.operators import fetch_condition
+    from crm_sandbox.queries.operators import member_condition
 
     if not isinstance(criteria, dict) or depth > 10:
         raise bad_property("'Criteria' cannot be read")
     start = From.of(call.context.store.schema, table)
-    parts = [_criteria(call, table, inner, depth + 1) for inner in criteria.get("Filters") or []]
-    for condition in criteria.get("Conditions") or []:
+    parts = [_criteria(call, table, inner, depth + 1) for inner in _list_of(criteria, "Filters")]
+    for condition in _list_of(criteria, "Conditions"):
         if not isinstance(condition, dict):
             raise bad_property("'Conditions' cannot be read")
         operand = start.root.operand(str(condition.get("AttributeName")))
-        values = [_condition_value(value) for value in condition.get("Values") or []]
-        operator = _operator(str(condition.get("Operator")))
-        parts.append(fetch_condition(operator, operand, values, call.context.session.asker, start.schema))
+        values = [_condition_value(value) for value in _list_of(condition, "Values")]
+        operator = str(condition.get("Operator"))
+        parts.append(member_condition(operator, operand, values, call.context.session.asker, start.schema))
     return any_of(parts) if criteria.get("FilterOperator") in ("Or", 1) and parts else all_of(parts)
 
 
-def _operator(member: str) -> str:
-    """The FetchXML name of a member of ConditionOperator."""
-    from crm_sandbox.queries.operators import OPERATORS
-
-    for operator in OPERATORS:
-        if operator.member == member and operator.name is not None:
-            return operator.name
-    raise bad_property(f"'{member}' is no condition operator")
+def _list_of(holder: Mapping[str, Any], name: str) -> list[Any]:
+    found = holder.get(name) or []
+    if not isinstance(found, list):
+        raise bad_property(f"'{name}' takes an array")
+    return found
 
 
 def _condition_value(value: Any) -> str:

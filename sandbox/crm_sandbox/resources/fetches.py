@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from crm_sandbox.errors import UNKNOWN_NAME, ODataError
+from crm_sandbox.errors import OTHER_ENTITY, UNKNOWN_NAME, ODataError
 from crm_sandbox.messages import Answer
 from crm_sandbox.queries.lexing import malformed
 from crm_sandbox.queries.options import Reading
@@ -58,8 +58,9 @@ def fetch(context: Context, table: Table, xml: str) -> Answer:
     from crm_sandbox.queries.fetchxml import compile_fetch, run
 
     fetched = compile_fetch(xml, context.store.schema, context.session.asker)
-    _check_table(table, fetched.table)
-    context.may_read(table)
+    _check_table(table, fetched.table, OTHER_ENTITY)
+    for read in fetched.tables:
+        context.may_read(read)
     page = run(fetched, context.store, count=context.request.options.get("$count") == "true")
     shower = _Shower(context)
     rows = []
@@ -183,11 +184,11 @@ def _etag(values: Sequence[Any], place: int | None) -> dict[str, Any]:
     return {} if place is None else {"@odata.etag": f'W/"{values[place]}"'}
 
 
-def _check_table(table: Table, queried: Table) -> None:
+def _check_table(table: Table, queried: Table, code: str = UNKNOWN_NAME) -> None:
     if table is not queried:
         raise ODataError(
             400,
-            UNKNOWN_NAME,
+            code,
             f"The query is about '{queried.name}', the address about '{table.name}'.",
         )
 

@@ -146,6 +146,43 @@ async def test_a_bulk_delete_deletes_what_its_queries_find_and_leaves_a_job(crm:
     assert (job["name"], job["statecode"], job["statuscode"]) == ("Clean", 3, 30)
 
 
+@pytest.mark.parametrize(
+    ("attribute", "operator", "values", "left"),
+    [
+        ("name", "Like", ["Old%"], ["New"]),
+        ("name", "BeginsWith", ["old"], ["New"]),
+        ("numberofemployees", "GreaterThan", [{"Value": 15, "Type": "System.Int32"}], ["Old 10"]),
+        ("numberofemployees", "In", [10, 30], ["Old 20"]),
+        ("numberofemployees", "Between", [15, 35], ["Old 10"]),
+        ("telephone1", "NotNull", [], ["Old 10", "Old 20"]),
+        ("createdon", "Today", [], []),
+        ("createdon", "OlderThanXYears", [1], ["New", "Old 10", "Old 20"]),
+        ("ownerid", "EqualUserId", [], []),
+    ],
+)
+async def test_rows_are_deleted_in_bulk_by_each_kind_of_condition(
+    crm: Crm, attribute: str, operator: str, values: list[Any], left: list[str]
+) -> None:
+    for name, number in (("Old 10", 10), ("Old 20", 20), ("New", 30)):
+        phone = {"telephone1": "555-0100"} if name == "New" else {}
+        await crm.new("accounts", name=name, numberofemployees=number, address1_city="Bulk", **phone)
+    here = {"AttributeName": "address1_city", "Operator": "Equal", "Values": ["Bulk"]}
+    condition = {"AttributeName": attribute, "Operator": operator, "Values": values}
+    criteria = {"FilterOperator": "And", "Conditions": [here, condition]}
+    body = {"JobName": "Clean", "QuerySet": [{"EntityName": "account", "Criteria": criteria}]}
+    assert (await crm("POST", "BulkDelete", body)).status_code == 200
+    rows = await crm.rows("accounts?$filter=address1_city eq 'Bulk'&$orderby=name")
+    assert [row["name"] for row in rows] == left
+
+
+async def test_a_bulk_delete_with_a_condition_that_cannot_be_is_refused(crm: Crm) -> None:
+    for condition in ({"AttributeName": "name", "Operator": "Resembles"}, {"AttributeName": "nothing"}, 5):
+        criteria = {"Conditions": [condition]}
+        body = {"JobName": "x", "QuerySet": [{"EntityName": "account", "Criteria": criteria}]}
+        assert (await crm("POST", "BulkDelete", body)).status_code == 400
+    assert len(await crm.rows("accounts")) >= 200
+
+
 async def test_a_new_row_is_prepared_from_another(crm: Crm) -> None:
     account = await crm.new("accounts", name="Parent", telephone1="555-0100")
     answer = await crm(

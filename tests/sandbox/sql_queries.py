@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from crm_sandbox.opening import open_store
 from crm_sandbox.queries.sql import Asker
-from crm_sandbox.queries.sql_query import compile_sql
+from crm_sandbox.queries.sql_statement import compile_sql
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 

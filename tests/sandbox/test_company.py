@@ -383,10 +383,10 @@ def test_accounts_were_made_over_years_and_more_of_late(company):
     assert years.count("2026") > years.count("2023") > 0
 
 
-def test_the_default_company_is_made_fast():
+def test_the_default_company_takes_less_than_half_a_second():
     took = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         filled(1, 200).close()
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
     assert min(took) < 0.5

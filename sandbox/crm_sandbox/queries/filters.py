@@ -25,11 +25,11 @@ from crm_sandbox.queries.syntax import (
     QueryFunction,
     TextTest,
 )
+from crm_sandbox.queries.text_matching import text_condition
 from crm_sandbox.schema.model import TEXT_TYPES
-from crm_sandbox.store import fold, quoted
+from crm_sandbox.store import quoted
 
 _SIGNS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-_PATTERNS = {"contains": "%{}%", "startswith": "{}%", "endswith": "%{}"}
 
 
 def compile_filter(node: Node, start: From, asker: Asker) -> Condition:
@@ -161,23 +161,6 @@ class _Compiler:
                 raise unknown_property(navigation, sources[-1].table.name)
             sources.append(self.start.follow(sources[-1], lookup))
         return sources
-
-
-def text_condition(function: str, operand: Operand, text: str) -> Condition:
-    """``contains``, ``startswith`` or ``endswith`` on a column of text, where ``% _ [ ]`` are wildcards."""
-    given = str(fold(text))
-    if any(char in given for char in "%_["):
-        return Condition(f"crm_like({operand.compared}, ?)", (_PATTERNS[function].format(given),))
-    if not given:
-        return Condition(f"({operand.sql} IS NOT NULL)")
-    if function == "contains":
-        return Condition(f"(instr({operand.compared}, ?) > 0)", (given,))
-    if function == "startswith":
-        # The range lets an index serve it; the highest character ends it.
-        return Condition(
-            f"({operand.compared} >= ? AND {operand.compared} < ?)", (given, given + "\U0010ffff")
-        )
-    return Condition(f"(substr({operand.compared}, -length(?)) = ?)", (given, given))
 
 
 def _columns(left: Operand, operator: str, right: Operand) -> Condition:

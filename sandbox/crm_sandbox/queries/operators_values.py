@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from crm_sandbox.errors import ODataError
-from crm_sandbox.queries.filters import text_condition
 from crm_sandbox.queries.literals import stored_time
 from crm_sandbox.queries.sql import Asker, Condition, Operand, any_of
+from crm_sandbox.queries.text_matching import text_condition
 from crm_sandbox.schema.model import (
     CHOICE_TYPES,
     ID_TYPES,

@@ -15,8 +15,7 @@ from typing import Any
 
 from crm_sandbox.errors import UNKNOWN_NAME, ODataError
 from crm_sandbox.queries.aggregates import MOST_ROWS, too_many_rows
-from crm_sandbox.queries.sql import Asker
-from crm_sandbox.schema.model import Column, Schema, Table
+from crm_sandbox.schema.model import Column, Table
 from crm_sandbox.store import Store
 
 LARGEST_PAGE = 5_000
@@ -97,18 +96,6 @@ def _limited(store: Store, sql: str, values: tuple[Any, ...]) -> list[tuple[Any,
         raise ODataError(400, TIMEOUT, "Sql error: Execution Timeout Expired.") from None
     finally:
         store.connection.set_progress_handler(None, 0)
-
-
-def compile_sql(text: str, schema: Schema, asker: Asker) -> SqlQuery:
-    """The statement that answers a query. Nothing of its text becomes part of the statement.
-
-    Raises:
-        ODataError: 400, it is no SELECT of the documented subset, or names what does not exist.
-    """
-    # The parser takes half a second to load, which only those wait for who use it.
-    from crm_sandbox.queries.sql_statement import compile_statement
-
-    return compile_statement(text, schema, asker)
 
 
 def refused(why: str) -> ODataError:

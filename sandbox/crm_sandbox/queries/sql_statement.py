@@ -54,7 +54,7 @@ _JOINS = {
 _CLAUSES = ("expressions", "from_", "from", "joins", "where", "group", "order", "distinct", "limit", "offset")
 
 
-def compile_statement(text: str, schema: Schema, asker: Asker) -> SqlQuery:
+def compile_sql(text: str, schema: Schema, asker: Asker) -> SqlQuery:
     """The statement that answers a query.
 
     Raises:

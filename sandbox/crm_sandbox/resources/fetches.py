@@ -104,7 +104,9 @@ def sql(context: Context, table: Table, text: str) -> Answer:
 
     https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/sql
     """
-    from crm_sandbox.queries.sql_query import LARGEST_PAGE, compile_sql
+    # The parser takes half a second to load, which only those wait for who use it.
+    from crm_sandbox.queries.sql_query import LARGEST_PAGE
+    from crm_sandbox.queries.sql_statement import compile_sql
 
     query = compile_sql(text, context.store.schema, context.session.asker)
     _check_table(table, query.table)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from crm_sandbox.company.customers import Person
+from crm_sandbox.company.customers import Person, make_people
 from crm_sandbox.company.days import LAST_DAY, SLOT_MINUTES, moment, slot, slot_time, working
 from crm_sandbox.company.dice import Dice, weighted
 from crm_sandbox.company.layout import OWNED, OWNED_BY_USER, Layout, Values
 from crm_sandbox.company.organisation import Owner
 from crm_sandbox.company.plan import Block
-from crm_sandbox.company.sales import Deal
+from crm_sandbox.company.sales import Deal, make_deals
 from crm_sandbox.company.texts import CALL_NOTES, CALLS, MEETINGS, NOTES, TASK_NOTES, TASKS
 
 _SENDER, _TO, _REQUIRED, _ORGANIZER, _OWNER = 1, 2, 5, 7, 9
@@ -45,16 +45,25 @@ class Happening:
         return self.person.customer.seller
 
 
-def make_happenings(block: Block, table: str) -> list[Happening]:
-    """The calls or the appointments of a block."""
+def make_calls(block: Block) -> list[Happening]:
+    """The telephone calls of a block."""
+    return _happenings(block, "phonecall", _CALL_SLOTS)
+
+
+def make_meetings(block: Block) -> list[Happening]:
+    """The appointments of a block."""
+    return _happenings(block, "appointment", _MEETING_SLOTS)
+
+
+def _happenings(block: Block, table: str, lengths: tuple[int, ...]) -> list[Happening]:
     dice = block.dice(f"happening {table}")
-    lengths = _CALL_SLOTS if table == "phonecall" else _MEETING_SLOTS
-    return [_happening(block, dice, lengths) for _ in block.numbers(table)]
+    people, deals = block.part(make_people), block.part(make_deals)
+    return [_happening(dice, people, deals, lengths) for _ in block.numbers(table)]
 
 
-def _happening(block: Block, dice: Dice, lengths: tuple[int, ...]) -> Happening:
-    deal = dice.pick(block.deals) if block.deals and dice.roll() < 0.6 else None
-    person = deal.person if deal else dice.pick(block.people)
+def _happening(dice: Dice, people: list[Person], deals: list[Deal], lengths: tuple[int, ...]) -> Happening:
+    deal = dice.pick(deals) if deals and dice.roll() < 0.6 else None
+    person = deal.person if deal else dice.pick(people)
     made, day, ahead = _days(dice, deal.made if deal else person.made)
     return Happening(
         id=dice.guid(),
@@ -102,9 +111,10 @@ TASK = Layout(
 def task_rows(block: Block) -> Iterator[Values]:
     """The rows of the tasks of a block."""
     dice = block.dice("task")
+    people, deals = block.part(make_people), block.part(make_deals)
     for version in (number for number, _ in zip(block.versions("task"), block.numbers("task"), strict=False)):
-        deal = dice.pick(block.deals) if block.deals and dice.roll() < 0.65 else None
-        person = deal.person if deal else dice.pick(block.people)
+        deal = dice.pick(deals) if deals and dice.roll() < 0.65 else None
+        person = deal.person if deal else dice.pick(people)
         made, due, ahead = _days(dice, deal.made if deal else person.made)
         text, category = dice.pick(TASKS)
         done = not ahead and dice.roll() < 0.85
@@ -155,7 +165,7 @@ PHONE_CALL = Layout(
 def phone_call_rows(block: Block) -> Iterator[Values]:
     """The rows of the telephone calls of a block."""
     dice = block.dice("phonecall")
-    for call, version in zip(block.calls, block.versions("phonecall"), strict=False):
+    for call, version in zip(block.part(make_calls), block.versions("phonecall"), strict=False):
         person, seller = call.person, call.seller
         canceled = not call.ahead and dice.roll() < 0.06
         done = not call.ahead and not canceled
@@ -199,7 +209,7 @@ APPOINTMENT = Layout(
 def appointment_rows(block: Block) -> Iterator[Values]:
     """The rows of the appointments of a block."""
     dice = block.dice("appointment")
-    for meeting, version in zip(block.meetings, block.versions("appointment"), strict=False):
+    for meeting, version in zip(block.part(make_meetings), block.versions("appointment"), strict=False):
         customer, seller = meeting.person.customer, meeting.seller
         canceled = not meeting.ahead and dice.roll() < 0.08
         done = not meeting.ahead and not canceled
@@ -253,7 +263,10 @@ def activity_party_rows(block: Block) -> Iterator[Values]:
     """The rows of who takes part in the calls and appointments of a block."""
     dice = block.dice("activityparty")
     versions = block.versions("activityparty")
-    for table, happenings in (("phonecall", block.calls), ("appointment", block.meetings)):
+    for table, happenings in (
+        ("phonecall", block.part(make_calls)),
+        ("appointment", block.part(make_meetings)),
+    ):
         for happening in happenings:
             seller = happening.seller.id
             for party, kind, mask in _parties(table, happening):
@@ -297,11 +310,12 @@ ANNOTATION = Layout(
 def annotation_rows(block: Block) -> Iterator[Values]:
     """The rows of the notes of a block."""
     dice = block.dice("annotation")
+    people, deals = block.part(make_people), block.part(make_deals)
     for version in (
         number for number, _ in zip(block.versions("annotation"), block.numbers("annotation"), strict=False)
     ):
-        deal = dice.pick(block.deals) if block.deals and dice.roll() < 0.5 else None
-        person = deal.person if deal else dice.pick(block.people)
+        deal = dice.pick(deals) if deals and dice.roll() < 0.5 else None
+        person = deal.person if deal else dice.pick(people)
         about, table = (deal.id, "opportunity") if deal else (person.customer.id, "account")
         if deal is None and dice.roll() < 0.4:
             about, table = person.id, "contact"

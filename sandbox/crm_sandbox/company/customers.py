@@ -178,7 +178,7 @@ def _after(dice: Dice, day: int) -> int:
 def make_people(block: Block) -> list[Person]:
     """The people of a block: first one for each company, then more at the larger ones."""
     dice = block.dice("person")
-    customers = block.customers
+    customers = block.part(make_customers)
     people = []
     total = len(block.numbers("contact"))
     first = min(total, len(customers))
@@ -238,8 +238,8 @@ ACCOUNT = Layout(
 def account_rows(block: Block) -> Iterator[Values]:
     """The rows of the accounts of a block."""
     dice = block.dice("account")
-    block.people  # noqa: B018 - companies know their people once those are made
-    for customer, version in zip(block.customers, block.versions("account"), strict=False):
+    block.part(make_people)  # companies know their people once those are made
+    for customer, version in zip(block.part(make_customers), block.versions("account"), strict=False):
         city, owner, rate = customer.city, customer.owner, customer.currency.rate
         # The first of the people is the primary contact; some small companies have named none.
         unnamed = customer.employees < _SMALL and customer.number % 5 == 0
@@ -304,7 +304,7 @@ CONTACT = Layout(
 def contact_rows(block: Block) -> Iterator[Values]:
     """The rows of the contacts of a block."""
     dice = block.dice("contact")
-    for person, version in zip(block.people, block.versions("contact"), strict=False):
+    for person, version in zip(block.part(make_people), block.versions("contact"), strict=False):
         customer = person.customer
         city, seller = customer.city, customer.seller
         title, department = dice.pick(JOB_TITLES)

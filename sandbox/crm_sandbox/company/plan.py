@@ -6,21 +6,18 @@ that the rows of one table can be made without those of the others and are the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, count
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
 from crm_sandbox.company import sizes
 from crm_sandbox.company.company_names import CompanyNames
 from crm_sandbox.company.dice import Dice
 from crm_sandbox.company.organisation import Organisation
 
-if TYPE_CHECKING:
-    from crm_sandbox.company.activities import Happening
-    from crm_sandbox.company.customers import Customer, Person
-    from crm_sandbox.company.sales import Deal, Prospect
+T = TypeVar("T")
 
 BLOCK_TABLES = (
     "account",
@@ -77,6 +74,7 @@ class Block:
         self.plan = plan
         self.organisation = plan.organisation
         self.number = number
+        self._parts: dict[Callable[[Block], Any], Any] = {}
 
     def dice(self, purpose: str) -> Dice:
         """The dice of a purpose, from their start."""
@@ -99,44 +97,9 @@ class Block:
             return sizes.parties(self._before("phonecall", block), self._before("appointment", block))
         return self.plan.rows[table] * block // sizes.blocks(self.plan.accounts)
 
-    @cached_property
-    def customers(self) -> list[Customer]:
-        """The companies behind the accounts."""
-        from crm_sandbox.company.customers import make_customers
-
-        return make_customers(self)
-
-    @cached_property
-    def people(self) -> list[Person]:
-        """The people behind the contacts."""
-        from crm_sandbox.company.customers import make_people
-
-        return make_people(self)
-
-    @cached_property
-    def deals(self) -> list[Deal]:
-        """What the opportunities are about."""
-        from crm_sandbox.company.sales import make_deals
-
-        return make_deals(self)
-
-    @cached_property
-    def prospects(self) -> list[Prospect]:
-        """Who the leads are."""
-        from crm_sandbox.company.sales import make_prospects
-
-        return make_prospects(self)
-
-    @cached_property
-    def calls(self) -> list[Happening]:
-        """The telephone calls."""
-        from crm_sandbox.company.activities import make_happenings
-
-        return make_happenings(self, "phonecall")
-
-    @cached_property
-    def meetings(self) -> list[Happening]:
-        """The appointments."""
-        from crm_sandbox.company.activities import make_happenings
-
-        return make_happenings(self, "appointment")
+    def part(self, make: Callable[[Block], T]) -> T:
+        """What a function makes of the block, made once: parts refer to each other's objects."""
+        if make not in self._parts:
+            self._parts[make] = make(self)
+        made: T = self._parts[make]
+        return made

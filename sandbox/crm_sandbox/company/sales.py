@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from crm_sandbox.company.customers import Person, phone, someone
+from crm_sandbox.company.customers import Person, make_people, phone, someone
 from crm_sandbox.company.days import LAST_DAY, changed, iso, moment, working
 from crm_sandbox.company.dice import Dice, weighted
 from crm_sandbox.company.layout import OWNED, OWNED_BY_USER, Layout, Values
@@ -80,7 +80,7 @@ class Prospect:
 def make_deals(block: Block) -> list[Deal]:
     """The deals of a block, each with someone who works for an account of it."""
     dice = block.dice("deal")
-    people = block.people
+    people = block.part(make_people)
     return [_deal(dice, dice.pick(people), is_closed(number)) for number in block.numbers("opportunity")]
 
 
@@ -116,7 +116,7 @@ def make_prospects(block: Block) -> list[Prospect]:
     """The leads of a block; a qualified one became one of its deals."""
     dice = block.dice("prospect")
     numbers = block.numbers("lead")
-    waiting = [deal for deal in block.deals if deal.made > deal.person.customer.made]
+    waiting = [deal for deal in block.part(make_deals) if deal.made > deal.person.customer.made]
     return [
         _qualified(dice, waiting.pop(dice.below(len(waiting))))
         if waiting and is_qualified(number)
@@ -191,7 +191,7 @@ LEAD = Layout(
 def lead_rows(block: Block) -> Iterator[Values]:
     """The rows of the leads of a block."""
     dice = block.dice("lead")
-    for prospect, version in zip(block.prospects, block.versions("lead"), strict=False):
+    for prospect, version in zip(block.part(make_prospects), block.versions("lead"), strict=False):
         deal, city, seller = prospect.deal, prospect.city, prospect.seller
         customer = deal.person.customer if deal else None
         currency = block.organisation.currencies[city.country.currency]
@@ -256,8 +256,8 @@ OPPORTUNITY = Layout(
 def opportunity_rows(block: Block) -> Iterator[Values]:
     """The rows of the opportunities of a block."""
     dice = block.dice("opportunity")
-    block.prospects  # noqa: B018 - deals know their leads once those are made
-    for deal, version in zip(block.deals, block.versions("opportunity"), strict=False):
+    block.part(make_prospects)  # deals know their leads once those are made
+    for deal, version in zip(block.part(make_deals), block.versions("opportunity"), strict=False):
         customer, seller, state = deal.person.customer, deal.seller, deal.state
         stage = dice.pick(_STAGES_OF_OPEN) if state == OPEN else 3
         closed = iso(deal.closes) if state != OPEN else None
@@ -314,7 +314,7 @@ OPPORTUNITY_CLOSE = Layout(
 def opportunity_close_rows(block: Block) -> Iterator[Values]:
     """The rows of the activities that closed opportunities of a block."""
     dice = block.dice("opportunityclose")
-    closed = (deal for deal in block.deals if deal.state != OPEN)
+    closed = (deal for deal in block.part(make_deals) if deal.state != OPEN)
     for deal, version in zip(closed, block.versions("opportunityclose"), strict=False):
         seller, currency = deal.seller, deal.person.customer.currency
         yield (

@@ -2,7 +2,6 @@
 
 import math
 import re
-import time
 from statistics import mean, median, pstdev
 
 import pytest
@@ -381,12 +380,3 @@ def test_accounts_were_made_over_years_and_more_of_late(company):
     years = [row["y"] for row in company.rows("SELECT substr(createdon, 1, 4) AS y FROM account")]
     assert {"2023", "2024", "2025", "2026"} <= set(years)
     assert years.count("2026") > years.count("2023") > 0
-
-
-def test_the_default_company_takes_less_than_half_a_second():
-    took = []
-    for _ in range(3):
-        began = time.process_time()
-        filled(1, 200).close()
-        took.append(time.process_time() - began)
-    assert min(took) < 0.5

@@ -83,7 +83,7 @@ def build_application(
 
 
 def _environment(settings: Settings) -> tuple[str, Connection]:
-    from crm_server.dataverse.auth import auth_for
+    from crm_server.sign_in import auth_for
 
     url = settings.url
     if url is None:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PREFIX = "DYNAMICS_"
-DEFAULT_AUTHORITY = "https://login.microsoftonline.com"
 DEFAULT_POLICY = "sales-assistant"
+CLOUDS = ("public", "gcc", "gcc-high", "dod", "china")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -36,10 +36,21 @@ class Setting:
 SETTINGS = (
     Setting("DYNAMICS_URL", "url", "Address of the environment", "https://contoso.crm.dynamics.com"),
     Setting("DYNAMICS_AUTH", "auth", "How to sign in", "client-secret"),
-    Setting("DYNAMICS_AUTHORITY", "authority", "Where to sign in", "https://login.microsoftonline.com"),
+    Setting("DYNAMICS_CLOUD", "cloud", "Microsoft's cloud; told by the address unless set", "gcc-high"),
+    Setting(
+        "DYNAMICS_AUTHORITY",
+        "authority",
+        "Where to sign in; told by the cloud unless set",
+        "https://login.microsoftonline.com",
+    ),
     Setting("DYNAMICS_TENANT_ID", "tenant_id", "Directory (tenant) id or domain", "contoso.onmicrosoft.com"),
     Setting("DYNAMICS_CLIENT_ID", "client_id", "Application (client) id", "a GUID"),
     Setting("DYNAMICS_CLIENT_SECRET", "client_secret", "Client secret of the application", "its value"),
+    Setting(
+        "DYNAMICS_CERTIFICATE", "certificate", "File with certificate and private key, PEM or PFX", "app.pem"
+    ),
+    Setting("DYNAMICS_CERTIFICATE_PASSWORD", "certificate_password", "Password of that file", "its value"),
+    Setting("DYNAMICS_TOKEN_COMMAND", "token_command", "Program that prints a token", "get-token --crm"),
     Setting("DYNAMICS_POLICY", "policy", "Preset or policy file", "read-only"),
     Setting("DYNAMICS_TOOLSETS", "toolsets", "Tables to offer tools for", "accounts,contacts"),
     Setting("DYNAMICS_LOG_LEVEL", "log_level", "debug, info, warning or error", "info"),
@@ -53,10 +64,15 @@ class Settings:
 
     url: str | None = None
     auth: str = "client-secret"
-    authority: str = DEFAULT_AUTHORITY
+    cloud: str | None = None
+    authority: str | None = None
     tenant_id: str | None = None
     client_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
+    certificate: str | None = None
+    certificate_password: str | None = field(default=None, repr=False)
+    token_command: str | None = field(default=None, repr=False)
+    federated_token_file: str | None = None
     policy: str = DEFAULT_POLICY
     toolsets: tuple[str, ...] | None = None
     log_level: str = "info"
@@ -76,14 +92,34 @@ def read_settings(environ: Mapping[str, str], known_toolsets: Iterable[str], **f
         known[name]: value.strip() for name, value in environ.items() if name in known and value.strip()
     }
     values |= {name: value for name, value in flags.items() if value is not None}
+    if values.get("auth") == "workload-identity":
+        values = {**_platform(environ), **values}
     toolsets = _toolsets(values.pop("toolsets", None), list(known_toolsets))
     if (url := values.get("url")) is not None:
         values["url"] = environment_url(url)
+    if (cloud := values.get("cloud")) is not None and cloud not in CLOUDS:
+        raise SettingsError(f"Unknown DYNAMICS_CLOUD {cloud!r}.{did_you_mean(cloud, CLOUDS)}")
     if (authority := values.get("authority")) is not None:
         values["authority"] = authority_url(authority)
     if (level := values.get("log_level", "info")) not in LOG_LEVELS:
         raise SettingsError(f"Unknown log level {level!r}.{did_you_mean(level, LOG_LEVELS)}")
     return Settings(**values, toolsets=toolsets)
+
+
+# What Azure's platforms set for a workload.
+# https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html
+_PLATFORM = {
+    "AZURE_TENANT_ID": "tenant_id",
+    "AZURE_CLIENT_ID": "client_id",
+    "AZURE_FEDERATED_TOKEN_FILE": "federated_token_file",
+    "AZURE_AUTHORITY_HOST": "authority",
+}
+
+
+def _platform(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        field: environ[name].strip() for name, field in _PLATFORM.items() if environ.get(name, "").strip()
+    }
 
 
 def environment_url(text: str) -> str:
@@ -119,7 +155,7 @@ def authority_url(text: str) -> str:
     parts = urlsplit(text.rstrip("/"))
     if parts.scheme != "https" or not parts.hostname or parts.username or parts.path or parts.query:
         raise SettingsError(
-            f"DYNAMICS_AUTHORITY must be an https address without a path, such as {DEFAULT_AUTHORITY}."
+            "DYNAMICS_AUTHORITY must be an https address without a path, such as https://login.microsoftonline.com."
         )
     return f"https://{parts.netloc}"
 

@@ -82,7 +82,29 @@ def test_an_address_is_taken_down_to_its_root(url: str, root: str) -> None:
 def test_another_place_to_sign_in_is_taken_down_to_its_root() -> None:
     settings = read_settings({"DYNAMICS_AUTHORITY": "https://localhost:8322/"}, [])
     assert settings.authority == "https://localhost:8322"
-    assert read_settings({}, []).authority == "https://login.microsoftonline.com"
+    assert read_settings({}, []).authority is None
+
+
+def test_a_cloud_that_is_none_is_refused_with_the_closest_name() -> None:
+    assert read_settings({"DYNAMICS_CLOUD": "gcc-high"}, []).cloud == "gcc-high"
+    with pytest.raises(SettingsError, match="Did you mean gcc-high"):
+        read_settings({"DYNAMICS_CLOUD": "gcchigh"}, [])
+
+
+def test_what_a_platform_sets_for_a_workload_counts_for_a_workload_only() -> None:
+    platform = {
+        "AZURE_TENANT_ID": "platform-tenant",
+        "AZURE_CLIENT_ID": "platform-client",
+        "AZURE_FEDERATED_TOKEN_FILE": "/var/run/token",
+        "AZURE_AUTHORITY_HOST": "https://login.microsoftonline.us/",
+    }
+    workload = read_settings(
+        {**platform, "DYNAMICS_AUTH": "workload-identity", "DYNAMICS_CLIENT_ID": "own"}, []
+    )
+    assert (workload.tenant_id, workload.client_id) == ("platform-tenant", "own")
+    assert workload.federated_token_file == "/var/run/token"
+    assert workload.authority == "https://login.microsoftonline.us"
+    assert read_settings(platform, []).tenant_id is None
 
 
 @pytest.mark.parametrize(

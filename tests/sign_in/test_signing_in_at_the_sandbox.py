@@ -10,8 +10,8 @@ import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 
-from crm_server.dataverse.auth import auth_for
 from crm_server.settings import Settings
+from crm_server.sign_in import auth_for
 from crm_tools.errors import SignInError
 from tests.interaction.connecting import environment
 

@@ -1,0 +1,203 @@
+"""Sign-in of services: an application with a secret, a certificate or a federated token; a managed identity.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/use-single-tenant-server-server-authentication
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from crm_server.settings import Settings
+from crm_server.sign_in.clouds import AUTHORITIES, authority_of
+from crm_server.sign_in.tokens import CachedTokens
+from crm_tools.errors import SignInError
+
+caller_assertion: ContextVar[str | None] = ContextVar("caller_assertion", default=None)
+"""The token with which the present caller called this server, for acting on the caller's behalf."""
+
+MOST_CALLERS = 1_000
+
+
+def scope_of(settings: Settings) -> str:
+    """The scope of an environment: whatever the application was granted there."""
+    return f"{settings.url}/.default"
+
+
+class Application:
+    """An application that signs in for itself. ``credential`` is what msal takes as such."""
+
+    def __init__(self, settings: Settings, credential: Callable[[], Any]) -> None:
+        self._settings = settings
+        self._credential = credential
+        self._application: Any = None
+
+    def acquire(self, force: bool, claims: str | None) -> Mapping[str, Any]:
+        """A token of its own; ``force`` gets a new one."""
+        if self._application is None or force:
+            # A new one, because msal's keeps its tokens and offers no way to pass them over.
+            self._application = confidential(self._settings, self._credential())
+        answer: Mapping[str, Any] = self._application.acquire_token_for_client(
+            scopes=[scope_of(self._settings)], claims_challenge=claims
+        )
+        return answer
+
+
+def confidential(settings: Settings, credential: Any) -> Any:
+    """msal's client of an application with a credential."""
+    import msal
+
+    return msal.ConfidentialClientApplication(
+        settings.client_id, client_credential=credential, **authority_options(settings)
+    )
+
+
+def authority_options(settings: Settings) -> dict[str, Any]:
+    """The authority as msal's clients take it."""
+    authority = authority_of(settings)
+    return {
+        "authority": f"{authority}/{settings.tenant_id or 'organizations'}",
+        # Another authority, such as a sandbox's, is none that Microsoft's own directory knows.
+        "instance_discovery": authority in AUTHORITIES,
+    }
+
+
+def client_secret(settings: Settings) -> CachedTokens:
+    """An application with a secret."""
+    return CachedTokens(Application(settings, lambda: settings.client_secret).acquire)
+
+
+def certificate(settings: Settings) -> CachedTokens:
+    """An application with a certificate: a PEM file with key and certificate, or a PFX file."""
+    return CachedTokens(Application(settings, lambda: _certificate(settings)).acquire)
+
+
+def _certificate(settings: Settings) -> dict[str, Any]:
+    path = Path(settings.certificate or "")
+    password = settings.certificate_password
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SignInError(
+            f"The certificate cannot be read ({error.strerror}). Check DYNAMICS_CERTIFICATE."
+        ) from None
+    if path.suffix.lower() in (".pfx", ".p12"):
+        _check_pfx(content, password)
+        return {"private_key_pfx_path": str(path), "passphrase": password}
+    text = content.decode("ascii", "replace")
+    _check_pem(text, password)
+    return {"private_key": text, "public_certificate": text, "passphrase": password}
+
+
+def _check_pfx(content: bytes, password: str | None) -> None:
+    from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
+
+    try:
+        load_pkcs12(content, password.encode() if password else None)
+    except ValueError:
+        raise _bad_certificate("a PFX file") from None
+
+
+def _check_pem(text: str, password: str | None) -> None:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        load_pem_x509_certificate(text.encode())
+        load_pem_private_key(text.encode(), password.encode() if password else None)
+    except (ValueError, TypeError):
+        raise _bad_certificate("a PEM file with the private key and the certificate") from None
+
+
+def _bad_certificate(expected: str) -> SignInError:
+    return SignInError(
+        f"The certificate cannot be used: DYNAMICS_CERTIFICATE must be {expected}, and "
+        "DYNAMICS_CERTIFICATE_PASSWORD its password if it has one."
+    )
+
+
+def workload_identity(settings: Settings) -> CachedTokens:
+    """An application that the platform vouches for by a token in a file, which it replaces now and then.
+
+    https://learn.microsoft.com/entra/workload-id/workload-identity-federation
+    """
+
+    def assertion() -> str:
+        try:
+            return Path(settings.federated_token_file or "").read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            raise SignInError(
+                "The platform's token cannot be read. Check AZURE_FEDERATED_TOKEN_FILE."
+            ) from None
+
+    return CachedTokens(Application(settings, lambda: {"client_assertion": assertion}).acquire)
+
+
+def managed_identity(settings: Settings) -> CachedTokens:
+    """The identity that Azure gives this machine: the one that DYNAMICS_CLIENT_ID names, or the only one.
+
+    https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/overview
+    """
+    client: Any = None
+
+    def acquire(force: bool, claims: str | None) -> Mapping[str, Any]:
+        nonlocal client
+        import msal
+        import requests
+
+        if client is None or force:
+            chosen = (
+                msal.UserAssignedManagedIdentity(client_id=settings.client_id)
+                if settings.client_id
+                else msal.SystemAssignedManagedIdentity()
+            )
+            client = msal.ManagedIdentityClient(chosen, http_client=requests.Session())
+        answer: Mapping[str, Any] = client.acquire_token_for_client(
+            resource=settings.url, claims_challenge=claims
+        )
+        return answer
+
+    return CachedTokens(acquire)
+
+
+class OnBehalfOf:
+    """Tokens of the callers themselves, each kept for its caller: everybody's own rights count.
+
+    https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._callers: OrderedDict[str, CachedTokens] = OrderedDict()
+
+    async def token(self, *, force: bool = False, claims: str | None = None) -> str:
+        """A token for the environment in the present caller's name.
+
+        Raises:
+            SignInError: The caller brought no token, or Entra ID refused the exchange.
+        """
+        assertion = caller_assertion.get()
+        if assertion is None:
+            raise SignInError("The call came without a token of its caller, so nobody's rights can be used.")
+        return await self._of(assertion).token(force=force, claims=claims)
+
+    def _of(self, assertion: str) -> CachedTokens:
+        # Kept under a digest, so that the table of callers holds no credential.
+        name = hashlib.sha256(assertion.encode()).hexdigest()
+        if name not in self._callers:
+            self._callers[name] = CachedTokens(lambda force, claims: self._exchange(assertion, claims))
+            while len(self._callers) > MOST_CALLERS:
+                self._callers.popitem(last=False)
+        self._callers.move_to_end(name)
+        return self._callers[name]
+
+    def _exchange(self, assertion: str, claims: str | None) -> Mapping[str, Any]:
+        credential = self._settings.client_secret or _certificate(self._settings)
+        answer: Mapping[str, Any] = confidential(self._settings, credential).acquire_token_on_behalf_of(
+            assertion, [scope_of(self._settings)], claims_challenge=claims
+        )
+        return answer

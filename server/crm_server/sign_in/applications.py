@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -28,31 +29,34 @@ def scope_of(settings: Settings) -> str:
     return f"{settings.url}/.default"
 
 
-class Application:
-    """An application that signs in for itself. ``credential`` is what msal takes as such."""
+@contextmanager
+def session() -> Iterator[Any]:
+    """HTTP for msal, ended with the sign-in: hours pass until the next."""
+    import requests
 
-    def __init__(self, settings: Settings, credential: Callable[[], Any]) -> None:
-        self._settings = settings
-        self._credential = credential
-        self._application: Any = None
-
-    def acquire(self, force: bool, claims: str | None) -> Mapping[str, Any]:
-        """A token of its own; ``force`` gets a new one."""
-        if self._application is None or force:
-            # A new one, because msal's keeps its tokens and offers no way to pass them over.
-            self._application = confidential(self._settings, self._credential())
-        answer: Mapping[str, Any] = self._application.acquire_token_for_client(
-            scopes=[scope_of(self._settings)], claims_challenge=claims
-        )
-        return answer
+    with requests.Session() as found:
+        yield found
 
 
-def confidential(settings: Settings, credential: Any) -> Any:
-    """msal's client of an application with a credential."""
+def for_itself(settings: Settings, credential: Callable[[], Any]) -> CachedTokens:
+    """Tokens of an application that signs in for itself. ``credential`` is what msal takes as such."""
+
+    def acquire(_force: bool, claims: str | None) -> Mapping[str, Any]:
+        with session() as http:
+            answer: Mapping[str, Any] = confidential(settings, credential(), http).acquire_token_for_client(
+                scopes=[scope_of(settings)], claims_challenge=claims
+            )
+            return answer
+
+    return CachedTokens(acquire)
+
+
+def confidential(settings: Settings, credential: Any, http: Any) -> Any:
+    """msal's client of an application with a credential. It is new each time, so it gives no old token."""
     import msal
 
     return msal.ConfidentialClientApplication(
-        settings.client_id, client_credential=credential, **authority_options(settings)
+        settings.client_id, client_credential=credential, http_client=http, **authority_options(settings)
     )
 
 
@@ -68,12 +72,12 @@ def authority_options(settings: Settings) -> dict[str, Any]:
 
 def client_secret(settings: Settings) -> CachedTokens:
     """An application with a secret."""
-    return CachedTokens(Application(settings, lambda: settings.client_secret).acquire)
+    return for_itself(settings, lambda: settings.client_secret)
 
 
 def certificate(settings: Settings) -> CachedTokens:
     """An application with a certificate: a PEM file with key and certificate, or a PFX file."""
-    return CachedTokens(Application(settings, lambda: _certificate(settings)).acquire)
+    return for_itself(settings, lambda: _certificate(settings))
 
 
 def _certificate(settings: Settings) -> dict[str, Any]:
@@ -134,7 +138,7 @@ def workload_identity(settings: Settings) -> CachedTokens:
                 "The platform's token cannot be read. Check AZURE_FEDERATED_TOKEN_FILE."
             ) from None
 
-    return CachedTokens(Application(settings, lambda: {"client_assertion": assertion}).acquire)
+    return for_itself(settings, lambda: {"client_assertion": assertion})
 
 
 def managed_identity(settings: Settings) -> CachedTokens:
@@ -142,24 +146,20 @@ def managed_identity(settings: Settings) -> CachedTokens:
 
     https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/overview
     """
-    client: Any = None
 
-    def acquire(force: bool, claims: str | None) -> Mapping[str, Any]:
-        nonlocal client
+    def acquire(_force: bool, claims: str | None) -> Mapping[str, Any]:
         import msal
-        import requests
 
-        if client is None or force:
-            chosen = (
-                msal.UserAssignedManagedIdentity(client_id=settings.client_id)
-                if settings.client_id
-                else msal.SystemAssignedManagedIdentity()
-            )
-            client = msal.ManagedIdentityClient(chosen, http_client=requests.Session())
-        answer: Mapping[str, Any] = client.acquire_token_for_client(
-            resource=settings.url, claims_challenge=claims
+        chosen = (
+            msal.UserAssignedManagedIdentity(client_id=settings.client_id)
+            if settings.client_id
+            else msal.SystemAssignedManagedIdentity()
         )
-        return answer
+        with session() as http:
+            answer: Mapping[str, Any] = msal.ManagedIdentityClient(
+                chosen, http_client=http
+            ).acquire_token_for_client(resource=settings.url, claims_challenge=claims)
+            return answer
 
     return CachedTokens(acquire)
 
@@ -197,7 +197,9 @@ class OnBehalfOf:
 
     def _exchange(self, assertion: str, claims: str | None) -> Mapping[str, Any]:
         credential = self._settings.client_secret or _certificate(self._settings)
-        answer: Mapping[str, Any] = confidential(self._settings, credential).acquire_token_on_behalf_of(
-            assertion, [scope_of(self._settings)], claims_challenge=claims
-        )
-        return answer
+        with session() as http:
+            application = confidential(self._settings, credential, http)
+            answer: Mapping[str, Any] = application.acquire_token_on_behalf_of(
+                assertion, [scope_of(self._settings)], claims_challenge=claims
+            )
+            return answer

@@ -79,6 +79,9 @@ def hosting(certificates):
         try:
             yield host
         finally:
+            # A client that ended without saying so would leave its connection to the garbage collector.
+            for connection in list(server.server_state.connections):
+                connection.loop.call_soon_threadsafe(connection.transport.abort)
             server.should_exit = True
             thread.join(timeout=10)
             assert not thread.is_alive()

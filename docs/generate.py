@@ -16,6 +16,7 @@ from crm_sandbox.queries.operators import OPERATORS
 from crm_sandbox.schema.loading import load_schema
 from crm_server.protocol import wire_tool
 from crm_server.settings import SETTINGS
+from crm_server.sign_in.modes import MODES, variable_of
 from crm_tools.catalogue import catalogue
 
 ROOT = Path(__file__).parent.parent
@@ -27,6 +28,19 @@ def settings_table() -> str:
     """Every setting."""
     rows = [f"| `{item.variable}` | {item.meaning} | {item.example} |" for item in SETTINGS]
     return "\n".join(["| setting | meaning | example |", "|---|---|---|", *rows])
+
+
+def modes_table() -> str:
+    """Every way to sign in, with what it needs."""
+    rows = [
+        f"| `{name}` | {mode.meant_for} | {' '.join(map(_needed, mode.needs))} |"
+        for name, mode in MODES.items()
+    ]
+    return "\n".join(["| `DYNAMICS_AUTH` | for | needs |", "|---|---|---|", *rows])
+
+
+def _needed(need: str) -> str:
+    return " or ".join(f"`{variable_of(name)}`" for name in need.split("|"))
 
 
 def tools_table() -> str:
@@ -67,6 +81,7 @@ def sandbox_operators() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings_table,
+    "modes": modes_table,
     "tools": tools_table,
     "missing": markdown_table,
     "sandbox-tables": sandbox_tables,

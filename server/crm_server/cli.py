@@ -61,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="print JSON lines")
     demo.set_defaults(command=_demo)
 
+    login = commands.add_parser("login", help="sign in to the environment, and say as whom")
+    login.set_defaults(command=_login, policy=None, toolsets=None)
+
+    logout = commands.add_parser("logout", help="forget the sign-in of a person that is kept on this machine")
+    logout.set_defaults(command=_logout)
+
     sandbox = commands.add_parser("sandbox", help="run the embedded CRM as a Dataverse Web API of its own")
     _sandbox_options(sandbox)
     sandbox.set_defaults(command=_sandbox)
@@ -179,6 +185,23 @@ def _serve(options: argparse.Namespace) -> int:
 def _announce(url: str) -> None:
     sys.stderr.write(f"Ready at {url}\n")
     sys.stderr.flush()
+
+
+def _login(options: argparse.Namespace) -> int:
+    import anyio
+
+    from crm_server.login import login
+
+    sys.stderr.write(anyio.run(login, _settings(options)) + "\n")
+    return OK
+
+
+def _logout(_options: argparse.Namespace) -> int:
+    from crm_server.sign_in.storage import forget, token_file
+
+    found = forget(token_file())
+    sys.stderr.write("Signed out.\n" if found else "Nobody was signed in.\n")
+    return OK
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -52,6 +52,7 @@ COMPLEX_TYPES: Mapping[str, Mapping[str, str]] = {
         "UniqueName": _TEXT,
         "UrlName": _TEXT,
         "State": _TEXT,
+        "OrganizationType": _TEXT,
         "Endpoints": "mscrm.EndpointCollection",
     },
     "RetrieveCurrentOrganizationResponse": {"Detail": "mscrm.OrganizationDetail"},

@@ -160,6 +160,7 @@ def retrieve_current_organization(call: Call) -> Answer:
         "UniqueName": "contososales",
         "UrlName": "contososales",
         "State": "Enabled",
+        "OrganizationType": "CustomerTest",
         "Endpoints": {
             "Count": 1,
             "IsReadOnly": False,

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crm_server.dataverse.requests import CrmRequest, build, next_page, who_am_i
+from crm_server.dataverse.requests import (
+    CrmRequest,
+    build,
+    current_organization,
+    next_page,
+    user_name,
+    who_am_i,
+)
 from crm_server.dataverse.responses import (
     DUPLICATE_KEY,
     CrmResponse,
@@ -22,6 +30,42 @@ if TYPE_CHECKING:
     import httpx
 
 PRECONDITION_FAILED = 412
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What a client is connected to: the organisation's name, what kind of environment it is, and as whom."""
+
+    organization: str
+    kind: str
+    user: str
+
+
+# What people call the kinds of environments; the numbers are those of the enumeration OrganizationType.
+# https://learn.microsoft.com/dotnet/api/microsoft.xrm.sdk.organization.organizationtype
+_SANDBOX, _TRIAL = "sandbox", "trial"
+KINDS: Mapping[str, str] = {
+    "Customer": "production",
+    "0": "production",
+    "CustomerTest": _SANDBOX,
+    "5": _SANDBOX,
+    "CustomerFreeTest": _SANDBOX,
+    "6": _SANDBOX,
+    "CustomerPreview": "preview",
+    "7": "preview",
+    "TestDrive": _TRIAL,
+    "9": _TRIAL,
+    "EmailTrial": _TRIAL,
+    "11": _TRIAL,
+    "Default": "default environment",
+    "12": "default environment",
+    "Developer": "developer environment",
+    "13": "developer environment",
+    "Trial": _TRIAL,
+    "14": _TRIAL,
+    "Teams": "Teams environment",
+    "15": "Teams environment",
+}
 
 
 class DataverseClient:
@@ -65,6 +109,18 @@ class DataverseClient:
     async def who_am_i(self) -> Mapping[str, Any]:
         """Ids of the signed-in user, business unit and organisation."""
         return parse_row(await self._success(who_am_i()))
+
+    async def identify(self) -> Environment:
+        """Which organisation this is, of which kind, and who is signed in."""
+        who = parse_row(await self._success(who_am_i()))
+        details = parse_row(await self._success(current_organization())).get("Detail")
+        named = parse_row(await self._success(user_name(str(who.get("UserId", "")))))
+        found = details if isinstance(details, dict) else {}
+        return Environment(
+            organization=str(found.get("FriendlyName") or "an organisation without a name"),
+            kind=KINDS.get(str(found.get("OrganizationType")), "kind unknown"),
+            user=str(named.get("fullname") or who.get("UserId")),
+        )
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -75,6 +75,23 @@ def who_am_i() -> CrmRequest:
     return CrmRequest("GET", "WhoAmI", Action.READ)
 
 
+def current_organization() -> CrmRequest:
+    """The organisation of the environment.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/retrievecurrentorganization
+    """
+    kind = "Microsoft.Dynamics.CRM.EndpointAccessType'Default'"
+    path = f"RetrieveCurrentOrganization(AccessType=@p1)?{query_string([('@p1', kind)])}"
+    return CrmRequest("GET", path, Action.READ)
+
+
+def user_name(user_id: str) -> CrmRequest:
+    """The name of a user."""
+    return CrmRequest(
+        "GET", f"systemusers({key(user_id)})?{query_string([('$select', 'fullname')])}", Action.READ
+    )
+
+
 def _query(query: Query, table: Table) -> CrmRequest:
     options = [("$select", ",".join(query.select))] if query.select else []
     if query.filter:

@@ -83,7 +83,7 @@ def provider_for(settings: Settings) -> Callable[[], TokenProvider | None]:
         raise SettingsError(f"Unknown DYNAMICS_AUTH {settings.auth!r}.{did_you_mean(settings.auth, MODES)}")
     missing = [need for need in mode.needs if not any(getattr(settings, name) for name in need.split("|"))]
     if missing:
-        names = ", ".join(" or ".join(map(_variable, need.split("|"))) for need in missing)
+        names = ", ".join(" or ".join(map(variable_of, need.split("|"))) for need in missing)
         raise SettingsError(f"DYNAMICS_AUTH={settings.auth} also needs {names}.")
     if settings.auth == "none" and urlsplit(settings.url or "").scheme != "http":
         raise SettingsError(
@@ -110,5 +110,6 @@ def auth_for(settings: Settings) -> Callable[[], httpx.Auth | None]:
     return make
 
 
-def _variable(field: str) -> str:
+def variable_of(field: str) -> str:
+    """The environment variable of a field of the settings."""
     return _PLATFORM.get(field, f"DYNAMICS_{field.upper()}")

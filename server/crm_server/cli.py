@@ -159,6 +159,10 @@ def _serve(options: argparse.Namespace) -> int:
     )
 
     settings = _settings(options)
+    if settings.auth == "on-behalf-of" and options.transport == "stdio" and not options.sandbox:
+        raise SettingsError(
+            "DYNAMICS_AUTH=on-behalf-of needs callers with tokens: serve with --transport http."
+        )
     configure_logging(settings.log_level)
     application = build_application(settings, sandbox=options.sandbox)
     server = build_server(application)

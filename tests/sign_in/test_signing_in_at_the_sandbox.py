@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
 import httpx
+import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 
+from crm_sandbox.identity import DEFAULT_PUBLIC_CLIENT_ID
 from crm_server.settings import Settings
 from crm_server.sign_in import auth_for
 from crm_tools.errors import SignInError
 from tests.interaction.connecting import environment
+from tests.sandbox.identity.identity_service import REDIRECT_URI, form_of, new_session, redirected
 
 pytestmark = pytest.mark.anyio
 
@@ -95,3 +100,61 @@ async def test_serve_with_the_printed_settings_answers_tool_calls(sandbox: Mappi
     assert not answer.is_error
     assert answer.structured_content is not None
     assert len(answer.structured_content["records"]) == 3
+
+
+@pytest.fixture
+def address(sandbox: Mapping[str, str]) -> Iterator[str]:
+    """The address of a server that acts on behalf of its callers."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crm_server", "serve", "--transport", "http", "--port", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**environment(), **sandbox, "DYNAMICS_AUTH": "on-behalf-of"},
+    )
+    assert process.stderr is not None
+    try:
+        yield process.stderr.readline().removeprefix("Ready at ").strip()
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("caller", ["Casey Reader", "somebody with a wrong token", None])
+async def test_callers_over_http_act_with_their_own_rights(
+    sandbox: Mapping[str, str], address: str, caller: str | None
+) -> None:
+    known = caller == "Casey Reader"
+    token = _token_of(caller, sandbox) if caller and known else "x" * 40
+    headers = {"Authorization": f"Bearer {token}"} if caller else {}
+    async with (
+        httpx2.AsyncClient(headers=headers) as http,
+        Client(streamable_http_client(address, http_client=http)) as client,
+    ):
+        read = await client.call_tool("list_accounts", {"select": ["name"], "top": 1})
+        assert read.is_error is not known
+        wrote = await client.call_tool("create_account", {"name": "By a reader"})
+        assert wrote.is_error
+        assert ("lacks a privilege" in str(wrote.content)) is known
+
+
+def _token_of(name: str, sandbox: Mapping[str, str]) -> str:
+    """The token with which somebody calls the application: from the sign-in page, as a browser would."""
+    root, client_id = sandbox["DYNAMICS_URL"], sandbox["DYNAMICS_CLIENT_ID"]
+    scope = f"api://{client_id}/access_as_user"
+    asked = {
+        "client_id": DEFAULT_PUBLIC_CLIENT_ID,
+        "response_type": "code",
+        "redirect_uri": REDIRECT_URI,
+        "scope": scope,
+    }
+    authority = f"{root}/{sandbox['DYNAMICS_TENANT_ID']}/oauth2/v2.0"
+    with new_session(sandbox["SSL_CERT_FILE"]) as session:
+        page = session.get(f"{authority}/authorize", params=asked, allow_redirects=False)
+        form = form_of(page)
+        user = re.search(r'value="([0-9a-f-]{36})"[^>]*>[^<]*' + name, page.text)
+        assert user is not None, page.text
+        chosen = session.post(page.url, data={**form.fields, "user": user[1]}, allow_redirects=False)
+        code = redirected(chosen)["code"]
+        redeemed = {**asked, "grant_type": "authorization_code", "code": code}
+        found: str = session.post(f"{authority}/token", data=redeemed).json()["access_token"]
+        return found

@@ -9,17 +9,14 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from crm_server.settings import Settings
+from crm_server.sign_in import callers
 from crm_server.sign_in.clouds import AUTHORITIES, authority_of
 from crm_server.sign_in.tokens import CachedTokens
 from crm_tools.errors import SignInError
-
-caller_assertion: ContextVar[str | None] = ContextVar("caller_assertion", default=None)
-"""The token with which the present caller called this server, for acting on the caller's behalf."""
 
 MOST_CALLERS = 1_000
 
@@ -180,7 +177,7 @@ class OnBehalfOf:
         Raises:
             SignInError: The caller brought no token, or Entra ID refused the exchange.
         """
-        assertion = caller_assertion.get()
+        assertion = callers.assertion()
         if assertion is None:
             raise SignInError("The call came without a token of its caller, so nobody's rights can be used.")
         return await self._of(assertion).token(force=force, claims=claims)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from crm_server.dataverse.client import DataverseClient
-from crm_server.dataverse.sender import LONGEST_WAIT, Sender
+from crm_server.dataverse.sender import DEADLINE_SECONDS, TRIES, Sender
 from crm_tools.description import load
 from crm_tools.errors import (
     ConflictError,
@@ -29,15 +29,21 @@ QUERY = Query("account", select=("accountid", "name"), top=5)
 
 
 class Slept(list[float]):
-    """A clock that does not wait but remembers how long it should have."""
+    """A clock that is moved by whoever waits, and remembers how long that was."""
+
+    now = 0.0
 
     async def __call__(self, seconds: float) -> None:
         self.append(seconds)
+        self.now += seconds
+
+    def clock(self) -> float:
+        return self.now
 
 
 def client_of(crm: FaultyCrm, slept: Slept | None = None) -> DataverseClient:
-    sender = Sender(crm.url, sleep=Slept() if slept is None else slept, rng=random.Random(7))
-    return DataverseClient(sender, TABLES)
+    time = Slept() if slept is None else slept
+    return DataverseClient(Sender(crm.url, sleep=time, clock=time.clock, rng=random.Random(7)), TABLES)
 
 
 def new_lead() -> Create:
@@ -85,10 +91,36 @@ async def test_a_key_that_exists_at_the_first_try_is_a_conflict_and_not_a_succes
 async def test_a_create_that_stays_unclear_says_to_look_before_creating_again() -> None:
     async with faulty_crm() as crm:
         client = client_of(crm)
-        crm.script = ["drop", "drop", "drop"]
+        crm.script = ["drop"] * 40
         with pytest.raises(UnavailableError, match="look for it"):
             await client.create(new_lead())
-        assert len(crm.seen) == 3
+        assert [method for method, _ in crm.seen] == ["POST", *["GET"] * TRIES]
+        await client.aclose()
+
+
+async def test_a_create_is_looked_for_before_it_is_sent_again() -> None:
+    async with faulty_crm() as crm:
+        client = client_of(crm)
+        crm.script = ["drop after"]
+        await client.create(new_lead())
+        assert [method for method, _ in crm.seen] == ["POST", "GET"]
+        crm.seen.clear()
+        crm.script = ["drop"]
+        await client.create(new_lead())
+        assert [method for method, _ in crm.seen] == ["POST", "GET", "POST"]
+        assert await leads_named(client) == 2
+        await client.aclose()
+
+
+async def test_a_create_that_is_carried_out_after_it_was_looked_for_is_recognised() -> None:
+    async with faulty_crm() as crm:
+        client = client_of(crm)
+        lead = new_lead()
+        await client.create(lead)
+        not_yet = answer(404, b'{"error": {"code": "0x80040217", "message": ""}}')
+        crm.script = ["drop", not_yet, None]
+        assert (await client.create(lead))["leadid"] == lead.key
+        assert await leads_named(client) == 1
         await client.aclose()
 
 
@@ -104,21 +136,91 @@ async def test_a_read_is_asked_again(fault: Any) -> None:
         await client.aclose()
 
 
-@pytest.mark.parametrize("fault", ["drop", "drop after", answer(503)])
-async def test_updates_and_deletes_are_not_repeated_and_say_that_the_outcome_is_unknown(fault: Any) -> None:
+UNCLEAR = ["drop", "drop after", "cut", answer(502), answer(503), answer(504)]
+
+
+@pytest.mark.parametrize("fault", UNCLEAR)
+@pytest.mark.parametrize("versioned", [False, True])
+async def test_an_update_whose_answer_was_lost_is_made_once_and_told_as_made(
+    fault: Any, versioned: bool
+) -> None:
     async with faulty_crm() as crm:
         client = client_of(crm)
         key = (await client.create(new_lead()))["leadid"]
+        etag = (await client.fetch(Fetch("lead", key)))["@odata.etag"] if versioned else None
+        crm.seen.clear()
+        crm.script = [fault]
+        changed = await client.update(
+            Update("lead", key, {"jobtitle": "Buyer"}, etag=etag, returning=("leadid", "jobtitle"))
+        )
+        assert changed["jobtitle"] == "Buyer"
+        patches = [method for method, _ in crm.seen].count("PATCH")
+        assert patches == (1 if fault in ("drop after", "cut") else 2)
+        assert (await client.fetch(Fetch("lead", key)))["jobtitle"] == "Buyer"
+        await client.aclose()
+
+
+@pytest.mark.parametrize("fault", UNCLEAR)
+async def test_a_delete_whose_answer_was_lost_is_told_as_made(fault: Any) -> None:
+    async with faulty_crm() as crm:
+        client = client_of(crm)
+        key = (await client.create(new_lead()))["leadid"]
+        crm.script = [fault]
+        await client.delete(Delete("lead", key))
+        with pytest.raises(NotFoundError):
+            await client.fetch(Fetch("lead", key))
+        await client.aclose()
+
+
+async def test_a_write_that_somebody_else_overtakes_is_a_conflict_and_not_a_success() -> None:
+    async with faulty_crm() as crm:
+        client = client_of(crm)
+        key = (await client.create(new_lead()))["leadid"]
+        old = (await client.fetch(Fetch("lead", key)))["@odata.etag"]
+        await client.update(Update("lead", key, {"jobtitle": "Other"}))
         for write, call in (
-            (Update("lead", key, {"lastname": "x"}), client.update),
-            (Delete("lead", key), client.delete),
+            (Update("lead", key, {"jobtitle": "Ours"}, etag=old), client.update),
+            (Delete("lead", key, etag=old), client.delete),
         ):
-            crm.seen.clear()
-            crm.script = [fault]
-            with pytest.raises(UpstreamError) as caught:
+            crm.script = ["drop"]
+            with pytest.raises(ConflictError):
                 await call(write)  # type: ignore[operator]  # each call takes its own kind of write
-            assert len(crm.seen) == 1
-            assert isinstance(caught.value, UnavailableError | NotFoundError)
+        assert (await client.fetch(Fetch("lead", key)))["jobtitle"] == "Other"
+        await client.aclose()
+
+
+async def test_a_write_that_stays_unclear_says_to_read_before_writing_again() -> None:
+    async with faulty_crm() as crm:
+        client = client_of(crm)
+        key = (await client.create(new_lead()))["leadid"]
+        crm.script = ["drop"] * 40
+        with pytest.raises(UnavailableError, match="read the record"):
+            await client.update(Update("lead", key, {"jobtitle": "Buyer"}))
+        crm.script = ["drop"] * 40
+        with pytest.raises(UnavailableError, match="read it before"):
+            await client.delete(Delete("lead", key))
+        await client.aclose()
+
+
+async def test_a_record_that_vanished_meanwhile_is_told() -> None:
+    async with faulty_crm() as crm:
+        client = client_of(crm)
+        crm.script = ["drop"]
+        with pytest.raises(NotFoundError, match="deleted while"):
+            await client.update(Update("lead", str(uuid4()), {"jobtitle": "Buyer"}))
+        await client.aclose()
+
+
+async def test_no_more_is_shown_of_a_row_that_was_looked_at_than_the_write_asked_for() -> None:
+    async with faulty_crm() as crm:
+        client = client_of(crm)
+        key = (await client.create(new_lead()))["leadid"]
+        crm.script = ["drop after"]
+        update = Update("lead", key, {"jobtitle": "Buyer"}, returning=("leadid", "lastname"))
+        row = await client.update(update)
+        assert {name for name in row if "@" not in name} == {"leadid", "lastname"}
+        crm.script = ["drop after"]
+        assert await client.update(Update("lead", key, {"jobtitle": "Boss"})) == {"leadid": key}
         await client.aclose()
 
 
@@ -139,11 +241,22 @@ async def test_throttling_that_would_last_too_long_is_said_with_how_long() -> No
     async with faulty_crm() as crm:
         slept = Slept()
         client = client_of(crm, slept)
-        crm.script = [answer(429, Retry_After=str(int(LONGEST_WAIT) + 1))]
+        crm.script = [answer(429, Retry_After=str(int(DEADLINE_SECONDS) + 1))]
         with pytest.raises(ThrottledError) as caught:
             await client.query(QUERY)
-        assert caught.value.retry_after == LONGEST_WAIT + 1
+        assert caught.value.retry_after == DEADLINE_SECONDS + 1
         assert slept == []
+        await client.aclose()
+
+
+async def test_a_call_ends_at_its_deadline_however_often_it_is_told_to_wait() -> None:
+    async with faulty_crm() as crm:
+        slept = Slept()
+        client = client_of(crm, slept)
+        crm.script = [answer(429, Retry_After="50")] * 9
+        with pytest.raises(ThrottledError):
+            await client.query(QUERY)
+        assert slept == [50, 50]
         await client.aclose()
 
 
@@ -203,7 +316,8 @@ async def test_a_next_link_reaches_the_service_byte_for_byte() -> None:
 
 
 async def test_no_connection_says_that_nothing_was_changed() -> None:
-    sender = Sender("http://127.0.0.1:9", sleep=Slept())
+    time = Slept()
+    sender = Sender("http://127.0.0.1:9", sleep=time, clock=time.clock)
     client = DataverseClient(sender, TABLES)
     with pytest.raises(UnavailableError, match="Nothing was changed"):
         await client.update(Update("lead", str(uuid4()), {"lastname": "x"}))
@@ -239,7 +353,9 @@ async def test_every_fault_that_httpx_knows_becomes_one_of_ours(kind: type[Excep
                 else kind("secret")
             )
 
-    client = DataverseClient(Sender("https://crm.example", transport=Failing(), sleep=Slept()), TABLES)
+    time = Slept()
+    sender = Sender("https://crm.example", transport=Failing(), sleep=time, clock=time.clock)
+    client = DataverseClient(sender, TABLES)
     with pytest.raises(UpstreamError) as caught:
         await client.query(QUERY)
     assert "secret" not in caught.value.message

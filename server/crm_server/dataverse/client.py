@@ -15,21 +15,18 @@ from crm_server.dataverse.requests import (
     who_am_i,
 )
 from crm_server.dataverse.responses import (
-    DUPLICATE_KEY,
     CrmResponse,
     ResultPage,
-    crm_code,
     parse_page,
     parse_row,
 )
 from crm_server.dataverse.sender import Sender, checked
+from crm_server.dataverse.writing import Writing
 from crm_tools.operations import Create, Delete, Fetch, Query, Row, Update
 from crm_tools.tables import Table
 
 if TYPE_CHECKING:
     import httpx
-
-PRECONDITION_FAILED = 412
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +71,7 @@ class DataverseClient:
     def __init__(self, sender: Sender, tables: Mapping[str, Table]) -> None:
         self._sender = sender
         self._tables = tables
+        self._writing = Writing(sender, tables)
 
     async def query(self, query: Query) -> ResultPage:
         """The first page of rows."""
@@ -88,23 +86,16 @@ class DataverseClient:
         return parse_row(await self._success(build(fetch, self._tables)))
 
     async def create(self, create: Create) -> Row:
-        """The created row.
-
-        When an earlier try's answer was lost and this one says that the key exists, the row is ours: it was
-        created then, and is read back instead of being created again.
-        """
-        sent = await self._sender.send(build(create, self._tables))
-        if sent.repeated and _key_exists(sent.response):
-            return await self._read_back(create)
-        return self._saved(checked(sent), create)
+        """The created row; after an unclear outcome the row is looked at before anything is sent again."""
+        return await self._writing.create(create)
 
     async def update(self, update: Update) -> Row:
-        """The changed row."""
-        return self._saved(await self._success(build(update, self._tables)), update)
+        """The changed row; after an unclear outcome as :meth:`create`."""
+        return await self._writing.update(update)
 
     async def delete(self, delete: Delete) -> None:
-        """Deletes the row."""
-        await self._success(build(delete, self._tables))
+        """Deletes the row; after an unclear outcome as :meth:`create`."""
+        await self._writing.delete(delete)
 
     async def who_am_i(self) -> Mapping[str, Any]:
         """Ids of the signed-in user, business unit and organisation."""
@@ -127,16 +118,7 @@ class DataverseClient:
         await self._sender.aclose()
 
     async def _success(self, request: CrmRequest) -> CrmResponse:
-        return checked(await self._sender.send(request))
-
-    async def _read_back(self, create: Create) -> Row:
-        columns = create.returning or (self._tables[create.table].key,)
-        return await self.fetch(Fetch(create.table, create.key, columns))
-
-    def _saved(self, response: CrmResponse, write: Create | Update) -> Row:
-        if write.returning:
-            return parse_row(response)
-        return {self._tables[write.table].key: write.key}
+        return checked(await self._sender.send(request, self._sender.deadline()))
 
 
 def open_client(
@@ -148,7 +130,3 @@ def open_client(
 ) -> DataverseClient:
     """A client of the environment at ``base_url``, such as ``https://contoso.crm.dynamics.com``."""
     return DataverseClient(Sender(base_url, auth, transport), tables)
-
-
-def _key_exists(response: CrmResponse) -> bool:
-    return response.status == PRECONDITION_FAILED and crm_code(response) == DUPLICATE_KEY

@@ -6,6 +6,7 @@ Service protection: https://learn.microsoft.com/power-apps/developer/data-platfo
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,8 +15,10 @@ from urllib.parse import urlsplit
 import anyio
 
 from crm_server.dataverse import crm_request_id
+from crm_server.dataverse.pacing import MOST, Pacer
 from crm_server.dataverse.requests import CrmRequest
 from crm_server.dataverse.responses import CrmResponse, error_from, request_id, retry_after
+from crm_server.sign_in import callers
 from crm_tools.errors import UnavailableError, UnreadableAnswerError, UpstreamError
 from crm_tools.operations import Action
 
@@ -26,15 +29,12 @@ API_PATH = "/api/data/v9.2/"
 LARGEST_ANSWER = 20 * 1024 * 1024
 TIMEOUT_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
-MOST_CONNECTIONS = 16
-TRIES = 3
-LONGEST_WAIT = 60.0
-"""Seconds that one call waits in all for 429 to end."""
+DEADLINE_SECONDS = 120.0
+"""How long one operation may take with all its waiting and repeating."""
+TRIES = 5
 
 TOO_MANY = 429
 UNAVAILABLE = frozenset({502, 503, 504})
-REPEATABLE = frozenset({Action.READ, Action.CREATE})
-"""What may be sent again when nobody knows whether it arrived: reads, and creates with a key of our own."""
 
 COMMON_HEADERS = {"Accept": "application/json", "OData-Version": "4.0", "OData-MaxVersion": "4.0"}
 
@@ -46,66 +46,103 @@ _OUTCOME = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """An answer, and whether the request had been sent before with an outcome nobody knows."""
+class NotSentError(UnavailableError):
+    """No connection came about, so nothing was changed."""
 
-    response: CrmResponse
-    repeated: bool
+
+class UnclearError(UnavailableError):
+    """The request may or may not have been carried out."""
 
 
 @dataclass
 class Sender:
-    """Sends requests to one environment. ``sleep`` and ``rng`` are given by tests."""
+    """Sends requests to one environment. ``sleep``, ``clock`` and ``rng`` are given by tests.
+
+    What is sent again, and when:
+
+    ============================  =============================  ==========================================
+    what happened                 a read                         a write
+    ============================  =============================  ==========================================
+    no connection                 again, after a growing wait    the same: nothing was sent
+    429                           again, after the wait it asks  the same: nothing was done
+    502, 503, 504, a broken       again, after a growing wait    :class:`UnclearError`; whoever wrote looks
+    connection, no whole answer                                  at the row before anything is sent again
+    ============================  =============================  ==========================================
+
+    All of it ends with the operation's deadline.
+    """
 
     base_url: str
     auth: httpx.Auth | None = None
     transport: httpx.AsyncBaseTransport | None = None
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    clock: Callable[[], float] = time.monotonic
     rng: random.Random = field(default_factory=random.Random)
     _client: httpx.AsyncClient | None = field(default=None, init=False, repr=False)
 
-    async def send(self, request: CrmRequest) -> Sent:
+    def __post_init__(self) -> None:
+        self.pacer = Pacer(self.clock, self.sleep)
+
+    def deadline(self) -> float:
+        """When an operation that begins now has to end."""
+        return self.clock() + DEADLINE_SECONDS
+
+    async def send(self, request: CrmRequest, deadline: float) -> CrmResponse:
         """The answer to a request, successful or not.
 
         Raises:
+            UnclearError: The request writes, and nobody knows whether it was carried out.
             UpstreamError: There is no whole answer, or it must not be asked for.
         """
         url = self._url(request.path)
-        unclear, waited = False, 0.0
-        for attempt in range(1, TRIES + 1):
-            last = attempt == TRIES
+        attempt = 0
+        while True:
+            attempt += 1
             try:
-                response = await self._once(request, url)
-            except UnavailableError:
-                if last or request.action not in REPEATABLE:
+                response = await self._once(request, url, deadline)
+            except (NotSentError, UnclearError) as error:
+                if isinstance(error, UnclearError) and request.action is not Action.READ:
                     raise
-                unclear = True
-                await self.sleep(self._backoff(attempt))
+                await self.wait(attempt, deadline, error)
                 continue
             if response.status == TOO_MANY:
-                wait = retry_after(response) or self._backoff(attempt)
-                if last or waited + wait > LONGEST_WAIT:
-                    raise error_from(response)
-                waited += wait
-                await self.sleep(wait)
-                continue
-            if response.status in UNAVAILABLE and request.action in REPEATABLE and not last:
-                unclear = True
-                await self.sleep(self._backoff(attempt))
-                continue
-            return Sent(response, repeated=unclear)
-        raise AssertionError("the last try returns or raises")
+                await self._throttled(response, attempt, deadline)
+                attempt -= 1
+            elif response.status not in UNAVAILABLE:
+                self.pacer.answered()
+                return response
+            elif request.action is Action.READ:
+                await self.wait(attempt, deadline, error_from(response))
+            else:
+                raise UnclearError(
+                    f"The CRM was not available. {_OUTCOME[request.action]}",
+                    status=response.status,
+                    request_id=request_id(response),
+                )
+
+    async def wait(self, attempt: int, deadline: float, error: UpstreamError) -> None:
+        """Wait before the next try: half a second, a second, two ..., each with jitter, at most eight.
+
+        Raises:
+            UpstreamError: ``error``, when there were enough tries or no time is left.
+        """
+        seconds = min(8.0, 0.5 * 2 ** (attempt - 1)) * (0.5 + self.rng.random() / 2)
+        if attempt >= TRIES or self.clock() + seconds > deadline:
+            raise error
+        await self.sleep(seconds)
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self._client is not None:
             await self._client.aclose()
 
-    def _backoff(self, attempt: int) -> float:
-        """Half a second, a second, two ..., each with jitter, at most eight."""
-        ceiling: float = min(8.0, 0.5 * 2 ** (attempt - 1))
-        return ceiling * (0.5 + self.rng.random() / 2)
+    async def _throttled(self, response: CrmResponse, attempt: int, deadline: float) -> None:
+        asked = retry_after(response)
+        seconds = asked if asked is not None else min(8.0, 0.5 * 2 ** (attempt - 1))
+        if self.clock() + seconds > deadline:
+            raise error_from(response)
+        # The pause is everybody's: who waits for a turn sends after it, and fewer at a time.
+        self.pacer.throttled(seconds)
 
     def _url(self, path: str) -> str:
         """The address of a path, or of a nextLink that stays in this environment's API.
@@ -125,21 +162,28 @@ class Sender:
             )
         return path
 
-    async def _once(self, request: CrmRequest, url: str) -> CrmResponse:
+    async def _once(self, request: CrmRequest, url: str, deadline: float) -> CrmResponse:
         import httpx
 
-        try:
-            async with self._connected().stream(
-                request.method,
-                httpx.URL(url),
-                headers={**COMMON_HEADERS, **request.headers},
-                json=request.body,
-            ) as answer:
-                response = CrmResponse(answer.status_code, dict(answer.headers), await _whole_body(answer))
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise _translated(error, request.action) from None
+        async with self.pacer.turn(callers.name()):
+            left = deadline - self.clock()
+            if left <= 0:
+                raise NotSentError("The time for this call was over before the CRM could be asked.")
+            try:
+                with anyio.fail_after(left):
+                    response = await self._exchange(request, httpx.URL(url))
+            except TimeoutError:
+                raise UnclearError(f"The CRM did not answer in time. {_OUTCOME[request.action]}") from None
+            except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+                raise _translated(error, request.action) from None
         crm_request_id.set(request_id(response))
         return response
+
+    async def _exchange(self, request: CrmRequest, url: httpx.URL) -> CrmResponse:
+        async with self._connected().stream(
+            request.method, url, headers={**COMMON_HEADERS, **request.headers}, json=request.body
+        ) as answer:
+            return CrmResponse(answer.status_code, dict(answer.headers), await _whole_body(answer))
 
     def _connected(self) -> httpx.AsyncClient:
         if self._client is None:
@@ -149,21 +193,21 @@ class Sender:
                 auth=self.auth,
                 transport=self.transport,
                 timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS, pool=None),
-                limits=httpx.Limits(max_connections=MOST_CONNECTIONS),
+                limits=httpx.Limits(max_connections=MOST),
                 follow_redirects=False,
             )
         return self._client
 
 
-def checked(sent: Sent) -> CrmResponse:
+def checked(response: CrmResponse) -> CrmResponse:
     """The answer if it is a success.
 
     Raises:
         UpstreamError: It is not.
     """
-    if not 200 <= sent.response.status < 300:
-        raise error_from(sent.response)
-    return sent.response
+    if not 200 <= response.status < 300:
+        raise error_from(response)
+    return response
 
 
 async def _whole_body(answer: httpx.Response) -> bytes:
@@ -185,12 +229,14 @@ def _translated(error: Exception, action: Action) -> UpstreamError:
     if isinstance(
         error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol | httpx.InvalidURL
     ):
-        return UnavailableError(
+        return NotSentError(
             "The CRM cannot be reached: no connection to its address. Nothing was changed. "
             "Check DYNAMICS_URL and the network of this server."
         )
     if isinstance(error, httpx.TimeoutException):
-        return UnavailableError(f"The CRM did not answer in time. {_OUTCOME[action]}")
+        return UnclearError(f"The CRM did not answer in time. {_OUTCOME[action]}")
     if isinstance(error, httpx.DecodingError):
-        return UnreadableAnswerError(f"The CRM's answer cannot be decoded. {_OUTCOME[action]}")
-    return UnavailableError(f"The connection to the CRM broke. {_OUTCOME[action]}")
+        if action is not Action.READ:
+            return UnclearError(f"The CRM's answer cannot be decoded. {_OUTCOME[action]}")
+        return UnreadableAnswerError("The CRM's answer cannot be decoded. Try again later.")
+    return UnclearError(f"The connection to the CRM broke. {_OUTCOME[action]}")

@@ -5,7 +5,6 @@ https://learn.microsoft.com/power-apps/developer/data-platform/use-single-tenant
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -184,7 +183,7 @@ class OnBehalfOf:
 
     def _of(self, assertion: str) -> CachedTokens:
         # Kept under a digest, so that the table of callers holds no credential.
-        name = hashlib.sha256(assertion.encode()).hexdigest()
+        name = callers.name()
         if name not in self._callers:
             self._callers[name] = CachedTokens(lambda force, claims: self._exchange(assertion, claims))
             while len(self._callers) > MOST_CALLERS:

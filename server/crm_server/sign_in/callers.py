@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,3 +26,9 @@ def called_with(headers: Mapping[str, str] | None) -> Iterator[None]:
 def assertion() -> str | None:
     """The token with which the present call came."""
     return _assertion.get()
+
+
+def name() -> str:
+    """Tells the present caller from others, without being a credential; empty where there is only one."""
+    token = _assertion.get()
+    return "" if token is None else hashlib.sha256(token.encode()).hexdigest()

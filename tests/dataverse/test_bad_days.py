@@ -202,6 +202,27 @@ async def test_a_write_that_stays_unclear_says_to_read_before_writing_again() ->
         await client.aclose()
 
 
+PROXY = answer(200, b"<html>The network sign-in page</html>")
+
+
+async def test_a_page_of_something_in_between_is_no_success_of_a_write() -> None:
+    async with faulty_crm() as crm:
+        client = client_of(crm)
+        crm.script = [PROXY]
+        key = (await client.create(new_lead()))["leadid"]
+        crm.script = [PROXY]
+        await client.update(Update("lead", key, {"jobtitle": "Buyer"}))
+        assert (await client.fetch(Fetch("lead", key)))["jobtitle"] == "Buyer"
+        crm.script = [PROXY]
+        await client.delete(Delete("lead", key))
+        with pytest.raises(NotFoundError):
+            await client.fetch(Fetch("lead", key))
+        crm.script = [PROXY] * 40
+        with pytest.raises(UnavailableError, match="answered for it"):
+            await client.update(Update("lead", key, {"jobtitle": "Boss"}))
+        await client.aclose()
+
+
 async def test_a_record_that_vanished_meanwhile_is_told() -> None:
     async with faulty_crm() as crm:
         client = client_of(crm)

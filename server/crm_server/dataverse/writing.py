@@ -13,12 +13,12 @@ from typing import Any
 from crm_server.dataverse.requests import build
 from crm_server.dataverse.responses import DUPLICATE_KEY, CrmResponse, crm_code, parse_row
 from crm_server.dataverse.sender import Sender, UnclearError, checked
-from crm_tools.errors import ConflictError, NotFoundError, UpstreamError
+from crm_tools.errors import ConflictError, NotFoundError, UnreadableAnswerError, UpstreamError
 from crm_tools.operations import Create, Delete, Fetch, Row, Update, Write
 from crm_tools.shaping import ETAG
 from crm_tools.tables import Table
 
-NOT_FOUND, PRECONDITION_FAILED = 404, 412
+NO_CONTENT, NOT_FOUND, PRECONDITION_FAILED = 204, 404, 412
 
 
 class Writing:
@@ -39,7 +39,7 @@ class Writing:
         while True:
             attempt += 1
             try:
-                response = await self._sender.send(build(create, self._tables), deadline)
+                response = confirmed(await self._sender.send(build(create, self._tables), deadline))
             except UnclearError as unclear:
                 found = await self._look(create, create.returning, deadline, unclear)
                 if found is not None:
@@ -65,7 +65,7 @@ class Writing:
         while True:
             attempt += 1
             try:
-                response = await self._sender.send(build(update, self._tables), deadline)
+                response = confirmed(await self._sender.send(build(update, self._tables), deadline))
             except UnclearError as unclear:
                 found = await self._changed(update, deadline, unclear)
                 if found is not None:
@@ -91,7 +91,7 @@ class Writing:
         while True:
             attempt += 1
             try:
-                response = await self._sender.send(build(delete, self._tables), deadline)
+                response = confirmed(await self._sender.send(build(delete, self._tables), deadline))
             except UnclearError as unclear:
                 found = await self._look(delete, (), deadline, unclear)
                 if found is None:
@@ -133,7 +133,7 @@ class Writing:
             raise unclear from None
 
     def _saved(self, response: CrmResponse, write: Create | Update) -> Row:
-        if write.returning:
+        if write.returning and response.status != NO_CONTENT:
             return parse_row(response)
         return {self._tables[write.table].key: write.key}
 
@@ -144,6 +144,26 @@ class Writing:
             return {key: write.key}
         kept = {key, "", *write.returning}
         return {name: value for name, value in row.items() if name.partition("@")[0] in kept}
+
+
+def confirmed(response: CrmResponse) -> CrmResponse:
+    """The answer, if it is one that Dataverse gives to a write: no content, a row, or an error.
+
+    Something between here and there may have answered with a page of its own and a status of success.
+
+    Raises:
+        UnclearError: It is a success that says nothing of a row.
+    """
+    if 200 <= response.status < 300 and response.status != NO_CONTENT:
+        try:
+            parse_row(response)
+        except UnreadableAnswerError:
+            raise UnclearError(
+                "Something between this server and the CRM answered for it. Whether the change was made "
+                "is unknown; read the record before you change it again.",
+                status=response.status,
+            ) from None
+    return response
 
 
 def _key_exists(response: CrmResponse) -> bool:

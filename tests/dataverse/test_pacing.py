@@ -1,0 +1,136 @@
+"""How many requests are under way: as many as the CRM takes, fairly shared, and never a stampede."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from crm_server.dataverse.pacing import FIRST, MOST, Pacer
+
+pytestmark = pytest.mark.anyio
+
+
+class Time:
+    """A clock that is moved by hand; who sleeps is kept until it is."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+        self.awake = anyio.Event()
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await self.awake.wait()
+        self.now = max(self.now, seconds)
+
+
+def pacer(first: int = FIRST) -> tuple[Pacer, Time]:
+    time = Time()
+    return Pacer(time, time.sleep, first), time
+
+
+class Crowd:
+    """Requests that are under way until they are let go."""
+
+    def __init__(self, pacer: Pacer) -> None:
+        self.pacer = pacer
+        self.order: list[str] = []
+        self.most = 0
+        self.inside = 0
+        self.go = anyio.Event()
+
+    async def request(self, caller: str) -> None:
+        async with self.pacer.turn(caller):
+            self.order.append(caller)
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            await self.go.wait()
+            self.inside -= 1
+
+
+async def settle() -> None:
+    """Let every task run until it waits."""
+    for _ in range(20):
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_no_more_requests_are_under_way_than_the_limit() -> None:
+    paced, _ = pacer()
+    crowd = Crowd(paced)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(60):
+            tasks.start_soon(crowd.request, "")
+        await settle()
+        assert crowd.inside == FIRST
+        crowd.go.set()
+    assert (crowd.most, len(crowd.order)) == (FIRST, 60)
+
+
+async def test_the_limit_grows_with_every_round_of_answers_up_to_what_the_crm_takes() -> None:
+    paced, _ = pacer()
+    for _ in range(FIRST + 1):
+        paced.answered()
+    assert paced.limit == FIRST + 1
+    for _ in range(5_000):
+        paced.answered()
+    assert paced.limit == MOST
+
+
+async def test_a_429_halves_the_limit_and_pauses_everybody() -> None:
+    paced, time = pacer(8)
+    paced.throttled(5)
+    assert paced.limit == 4
+    crowd = Crowd(paced)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(crowd.request, "")
+        await settle()
+        assert crowd.inside == 0
+        assert time.slept == [5, 5, 5, 5]
+        crowd.go.set()
+        time.awake.set()
+    assert crowd.most <= 4
+    for _ in range(10):
+        paced.throttled(1)
+    assert paced.limit == 1
+
+
+async def test_callers_take_turns_so_that_one_with_many_requests_holds_up_nobody() -> None:
+    paced, _ = pacer(1)
+    crowd = Crowd(paced)
+    async with anyio.create_task_group() as tasks:
+        for caller in ("many", "many", "many", "many", "one", "two"):
+            tasks.start_soon(crowd.request, caller)
+            await settle()
+        crowd.go.set()
+    assert crowd.order == ["many", "many", "one", "two", "many", "many"]
+
+
+async def test_who_gives_up_waiting_leaves_the_turn_to_the_next() -> None:
+    paced, _ = pacer(1)
+    crowd = Crowd(paced)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(crowd.request, "first")
+        await settle()
+        with anyio.move_on_after(0):
+            await crowd.request("gone")
+        tasks.start_soon(crowd.request, "next")
+        await settle()
+        crowd.go.set()
+    assert crowd.order == ["first", "next"]
+    async with paced.turn("after"):
+        pass
+
+
+async def test_a_request_that_is_cancelled_gives_its_turn_back() -> None:
+    paced, _ = pacer(1)
+    crowd = Crowd(paced)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(crowd.request, "cancelled")
+        await settle()
+        tasks.cancel_scope.cancel()
+    async with paced.turn("next"):
+        assert paced.limit == 1

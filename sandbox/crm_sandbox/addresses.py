@@ -26,7 +26,7 @@ from crm_sandbox.queries.literals import bound
 from crm_sandbox.queries.options import split_outside
 from crm_sandbox.queries.parsing import Reader
 from crm_sandbox.queries.syntax import Literal, LiteralKind
-from crm_sandbox.schema.model import Column, ColumnType, Schema, Table
+from crm_sandbox.schema.model import NAMESPACE, Column, ColumnType, Schema, Table
 from crm_sandbox.store import Row, Store, folded, quoted
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -107,7 +107,8 @@ def row_key(table: Table, text: str, aliases: Mapping[str, str] | None = None) -
     if _GUID.fullmatch(text):
         return RowKey(table, str(UUID(text)), {})
     given = _named_values(text, aliases or {})
-    if set(given) == {table.key}:
+    # Users and teams share the key of owners, so theirs has another name.
+    if set(given) == {table.key} and table.name not in ("systemuser", "team"):
         return RowKey(table, str(bound(given[table.key], table.columns[table.key])), {})
     columns = {}
     for name, literal in given.items():
@@ -121,7 +122,9 @@ def row_key(table: Table, text: str, aliases: Mapping[str, str] | None = None) -
         raise ODataError(
             400,
             UNKNOWN_NAME,
-            f"The specified key attributes are not a defined key for the {table.name} entity",
+            f"The key in the request URI is not valid for resource '{NAMESPACE}.{table.name}'. Ensure that "
+            "the names and number of key properties match the declared or alternate key properties for the "
+            "resource.",
         )
     return RowKey(table, None, columns)
 

@@ -119,7 +119,7 @@ class _ChangeFailedError(Exception):
 def _remember(operation: _Operation, given: Answer, made: dict[str, str]) -> None:
     """Keep the address of a row that was written, for references by content id."""
     if operation.content_id is not None and given.status < 400:
-        made[operation.content_id] = given.headers.get("OData-EntityId", operation.target)
+        made[operation.content_id] = given.row_address or operation.target
 
 
 def _resolved(operation: _Operation, made: Mapping[str, str]) -> Request:
@@ -128,10 +128,10 @@ def _resolved(operation: _Operation, made: Mapping[str, str]) -> Request:
     if b'"$' not in request.body:
         return request
     try:
-        content = json.loads(request.body)
-    except ValueError:
+        content = _references_in(json.loads(request.body), made)
+        return replace(request, body=json.dumps(content).encode())
+    except (ValueError, RecursionError):
         return request  # refused when it is read
-    return replace(request, body=json.dumps(_references_in(content, made)).encode())
 
 
 def _references_in(content: Any, made: Mapping[str, str]) -> Any:

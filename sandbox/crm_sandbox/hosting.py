@@ -13,7 +13,8 @@ from crm_sandbox import DEFAULT_ACCOUNTS, DEFAULT_SEED
 if TYPE_CHECKING:
     from crm_sandbox.app import SandboxApp
     from crm_sandbox.identity import Certificates
-    from crm_sandbox.trouble import Trouble
+    from crm_sandbox.signing_in import SignedIn
+    from crm_sandbox.trouble import Hooks, Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +91,37 @@ class Hosted:
         if options.reset:
             self._snapshots.reset()
         self.ready = Ready(f"http://127.0.0.1:{port}", {"DYNAMICS_AUTH": "none"})
+        self._signed_in: SignedIn | None = None
         app: Any = SandboxApp(self._store)
         if options.tls is not None:
-            app = self._signed_in(options.tls, port)
-        self.app: SandboxApp | Trouble = _troubled(app, options, self._snapshots)
+            app = self._signed_in = self._sign_in(options.tls, port)
+        self.app: SandboxApp | Trouble = _troubled(app, options, self._hooks)
 
     def close(self) -> None:
         """Let go of the data."""
         self._snapshots.close()
         self._store.close()
 
-    def _signed_in(self, folder: Path, port: int) -> Any:
+    def _hooks(self) -> Hooks:
+        """What the control endpoint does to the data."""
+        from crm_sandbox.trouble import Hooks
+
+        return Hooks(reset=self._reset, snapshot=self._snapshots.take, restore=self._restore)
+
+    def _reset(self) -> None:
+        self._snapshots.reset()
+        self._admit_applications()
+
+    def _restore(self, name: str) -> None:
+        self._snapshots.restore(name)
+        self._admit_applications()
+
+    def _admit_applications(self) -> None:
+        """Rows that were brought back need not know the applications that sign in here."""
+        if self._signed_in is not None:
+            self._signed_in.add_application_users()
+
+    def _sign_in(self, folder: Path, port: int) -> SignedIn:
         from crm_sandbox.signing_in import SignedIn
 
         signed_in = SignedIn(self._store, f"https://localhost:{port}", folder)
@@ -109,17 +130,16 @@ class Hosted:
         return signed_in
 
 
-def _troubled(app: Any, options: Options, snapshots: Any) -> Any:
+def _troubled(app: Any, options: Options, make_hooks: Callable[[], Hooks]) -> Any:
     """The application with the trouble that is asked for; as it is where none is."""
     limits = (options.limit_requests, options.limit_seconds, options.limit_concurrent)
     asked = (options.latency_ms, options.faults, options.control, *limits)
     if not any(value not in (None, 0, False) for value in asked):
         return app
-    from crm_sandbox.trouble import FaultScript, Hooks, Limits, Trouble
+    from crm_sandbox.trouble import FaultScript, Limits, Trouble
 
     given = dict(zip(("requests", "execution_seconds", "concurrent"), limits, strict=True))
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    hooks = Hooks(reset=snapshots.reset, snapshot=snapshots.take, restore=snapshots.restore)
     return Trouble(
         app,
         limits=Limits(**chosen) if chosen else None,
@@ -127,7 +147,7 @@ def _troubled(app: Any, options: Options, snapshots: Any) -> Any:
         latency_ms=options.latency_ms,
         seed=options.seed,
         caller_of=getattr(app, "caller_of", lambda scope: "everybody"),
-        control=hooks if options.control else None,
+        control=make_hooks() if options.control else None,
     )
 
 

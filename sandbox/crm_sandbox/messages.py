@@ -18,7 +18,8 @@ from crm_sandbox.representing import Annotations
 API = "/api/data/v9.2/"
 SEARCH_API = "/api/search/v2.0/"
 JSON_TYPE = "application/json; odata.metadata=minimal"
-_PREFERENCE = re.compile(r'\s*([\w.-]+)\s*(?:=\s*("[^"]*"|[^,;]*))?\s*(?:[,;]|$)', re.ASCII)
+# Nothing that was read is given back, so that the time is not a power of the length.
+_PREFERENCE = re.compile(r'(?:^|[,;])\s*+([\w.-]++)\s*+(?:=\s*+("[^"]*+"|[^,;]*+))?\s*+(?=[,;]|$)', re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ class Answer:
     content: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = JSON_TYPE
+    row_address: str | None = None
+    """The row that a write made or changed, for references inside a batch."""
 
     def body(self) -> bytes:
         """The content as it is sent."""
@@ -118,9 +121,19 @@ class Answer:
         return json.dumps(self.content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def error_answer(error: ODataError) -> Answer:
-    """The answer that tells of an error."""
-    return Answer(error.status, {"error": {"code": error.code, "message": error.message}})
+def error_answer(error: ODataError, wanted: Annotations | None = None) -> Answer:
+    """The answer that tells of an error, with the details that are asked for as annotations.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/compose-http-requests-handle-errors#include-more-details-with-errors
+    """
+    content = {"code": error.code, "message": error.message}
+    details = {
+        "Microsoft.PowerApps.CDS.HelpLink": f"http://go.microsoft.com/fwlink/?LinkID=398563&error={error.code}",
+        "Microsoft.PowerApps.CDS.TraceText": "",
+        "Microsoft.PowerApps.CDS.InnerError.Message": error.message,
+    }
+    content |= {f"@{name}": text for name, text in details.items() if wanted is not None and name in wanted}
+    return Answer(error.status, {"error": content})
 
 
 def no_method(method: str) -> ODataError:

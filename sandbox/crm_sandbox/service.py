@@ -49,7 +49,7 @@ class Service:
             with self.store.transaction():
                 return self._answer(request, identity)
         except ODataError as error:
-            return error_answer(error)
+            return error_answer(error, request.annotations)
 
     def _answer(self, request: Request, identity: Identity | None) -> Answer:
         context = Context.of(self.store, request, caller_of(self.store, identity, request.headers))

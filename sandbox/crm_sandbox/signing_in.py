@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid5
 
 from crm_sandbox.app import Receive, SandboxApp, Scope, Send
@@ -11,13 +10,13 @@ from crm_sandbox.callers import Identity
 from crm_sandbox.errors import NotSignedInError
 from crm_sandbox.identity import (
     Claims,
-    Directory,
     IdentityApp,
     Signer,
     Unauthorized,
     User,
     default_directory,
     make_certificates,
+    make_client_certificate,
 )
 from crm_sandbox.session import ADMINISTRATOR
 from crm_sandbox.store import Row, Store
@@ -32,8 +31,9 @@ class SignedIn:
         """``root`` is the address of organisation and tenant; ``folder`` holds the certificates."""
         self.root = root
         self.certificates = make_certificates(folder)
-        self.directory = default_directory(_users(store))
-        add_application_users(store, self.directory)
+        self.directory = default_directory(_users(store), [make_client_certificate(folder).public])
+        self._store = store
+        self.add_application_users()
         self._signer = Signer(self.directory, store.now, root)
         self._identity = IdentityApp(self.directory, self._signer, store.now)
         self._api = SandboxApp(store, self._identify)
@@ -48,6 +48,21 @@ class SignedIn:
             "DYNAMICS_CLIENT_ID": application.client_id,
             "DYNAMICS_CLIENT_SECRET": application.secret or "",
         }
+
+    def add_application_users(self) -> None:
+        """Make the tenant's applications users of the organisation, unless they are. All are administrators.
+
+        To be called again when the organisation's rows were replaced, as by a reset.
+
+        https://learn.microsoft.com/power-platform/admin/manage-application-users
+        """
+        named = [(one.client_id, one.object_id, one.name) for one in self.directory.applications]
+        named += [
+            (one.client_id, one.object_id, "Managed identity") for one in self.directory.managed_identities
+        ]
+        for client_id, object_id, name in named:
+            if not self._store.rows("SELECT 1 FROM systemuser WHERE applicationid = ?", [client_id]):
+                _add_application_user(self._store, client_id, object_id, name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -86,25 +101,16 @@ def _users(store: Store) -> list[User]:
     ]
 
 
-def add_application_users(store: Store, directory: Directory) -> None:
-    """Make the applications and managed identities of a tenant users of the organisation, as administrators.
-
-    https://learn.microsoft.com/power-platform/admin/manage-application-users
-    """
-    named: list[tuple[str, str]] = [(one.client_id, one.name) for one in directory.applications]
-    named += [(one.client_id, "Managed identity") for one in directory.managed_identities]
+def _add_application_user(store: Store, client_id: str, object_id: str, name: str) -> None:
     table = store.schema["systemuser"]
-    unit: Any = store.rows("SELECT businessunitid FROM businessunit WHERE parentbusinessunitid IS NULL")
+    unit = store.rows("SELECT businessunitid FROM businessunit WHERE parentbusinessunitid IS NULL")
     role = store.rows("SELECT roleid FROM role WHERE name = ?", [ADMINISTRATOR])
-    for client_id, name in named:
-        if store.rows("SELECT 1 FROM systemuser WHERE applicationid = ?", [client_id]):
-            continue
-        key = str(uuid5(_USERS, client_id))
-        now = store.timestamp()
-        row: Row = {table.key: key, "fullname": f"# {name}", "firstname": "#", "lastname": name}
-        row |= {"applicationid": client_id, "businessunitid": unit[0]["businessunitid"], "accessmode": 4}
-        row |= {"isdisabled": 0, "createdon": now, "modifiedon": now, "versionnumber": store.next_version()}
-        store.insert(table, [row])
-        store.connection.execute(
-            "INSERT INTO systemuserroles (systemuserid, roleid) VALUES (?, ?)", [key, role[0]["roleid"]]
-        )
+    key, now = str(uuid5(_USERS, client_id)), store.timestamp()
+    row: Row = {table.key: key, "fullname": f"# {name}", "firstname": "#", "lastname": name}
+    row |= {"applicationid": client_id, "azureactivedirectoryobjectid": object_id, "accessmode": 4}
+    row |= {"businessunitid": unit[0]["businessunitid"], "isdisabled": 0}
+    row |= {"createdon": now, "modifiedon": now, "versionnumber": store.next_version()}
+    store.insert(table, [row])
+    store.connection.execute(
+        "INSERT INTO systemuserroles (systemuserid, roleid) VALUES (?, ?)", [key, role[0]["roleid"]]
+    )

@@ -48,14 +48,16 @@ async def test_the_error_is_ours_with_the_crms_code_and_a_correlation_id(
     status: int, body: bytes, code: str
 ) -> None:
     async with memory_client(sandbox=BrokenCrm(status, body)) as client:
-        for tool, arguments in (
-            ("get_lead", {"leadid": KEY}),
-            ("update_lead", {"leadid": KEY, "lastname": "x"}),
+        # A page in the place of a write's answer does not say whether the write was made.
+        of_write = "unavailable" if code == "unreadable_answer" else code
+        for tool, arguments, expected in (
+            ("get_lead", {"leadid": KEY}, code),
+            ("update_lead", {"leadid": KEY, "lastname": "x"}, of_write),
         ):
             result = await client.call_tool(tool, arguments)
             assert result.is_error
             error = json.loads(result.content[0].text)["error"]
-            assert error["code"] == code
+            assert error["code"] == expected
             assert error["correlation_id"]
             assert error["crm_request_id"] == "crm-7"
             assert error["message"].endswith(".")

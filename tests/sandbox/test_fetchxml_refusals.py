@@ -10,7 +10,7 @@ from xml.sax.saxutils import quoteattr
 import pytest
 
 from crm_sandbox.errors import ODataError
-from crm_sandbox.queries import fetchxml
+from crm_sandbox.queries import work
 from crm_sandbox.queries.fetchxml import run
 from tests.sandbox.fetches import ACCOUNT, AGGREGATE, PAGED, code_of, compiled, guid, open_store, rows
 
@@ -308,7 +308,7 @@ def test_random_trees_are_answered_or_refused_but_never_crash(store):
 
 
 def test_links_that_multiply_rows_without_end_are_stopped(store, monkeypatch):
-    monkeypatch.setattr(fetchxml, "MOST_STEPS", 2_000_000)
+    monkeypatch.setattr(work, "MOST_STEPS", 2_000_000)
     link = "<link-entity name='account' from='statecode' to='statecode' alias='l{}'/>"
     inner = "".join(link.format(n) for n in range(15))
     xml = (

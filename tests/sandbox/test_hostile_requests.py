@@ -2,19 +2,24 @@
 
 import json
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import quote
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_sandbox import create_app
 from crm_sandbox.app import LARGEST_BODY, LONGEST_URL
 from crm_sandbox.messages import Request
 from crm_sandbox.opening import open_store
 from crm_sandbox.service import Service
+from tests.sandbox.batches import API, HEADERS, Part, batch_body, part_answers
 from tests.sandbox.conftest import NOW, ROOT, error
 from tests.sandbox.test_rights import OBJECT_ID, user
 
+EXAMPLES = settings(derandomize=True, database=None, deadline=None)
 STORE = open_store(seed=1, now=lambda: NOW, accounts=20, path=None, tables=())
 SERVICE = Service(STORE)
 KEY = STORE.rows("SELECT accountid FROM account LIMIT 1")[0]["accountid"]
@@ -82,7 +87,7 @@ PATHS = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(EXAMPLES, max_examples=500)
 @given(PATHS, st.dictionaries(OPTIONS, TEXTS, min_size=1, max_size=3))
 def test_any_query_is_answered_or_refused_and_changes_nothing(path, options):
     options = {name: as_sent(text) for name, text in options.items()}
@@ -95,7 +100,7 @@ def test_any_query_is_answered_or_refused_and_changes_nothing(path, options):
     assert rows() == before
 
 
-@settings(max_examples=300, deadline=None)
+@settings(EXAMPLES, max_examples=300)
 @given(TEXTS, st.sampled_from(["GET", "DELETE", "PATCH", "POST", "PUT"]))
 def test_any_address_is_answered_or_refused(text, method):
     text = as_sent(text)
@@ -139,7 +144,7 @@ WRITES = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(EXAMPLES, max_examples=500)
 @given(WRITES, st.dictionaries(NAMES | TEXTS, VALUES, max_size=4))
 def test_any_body_is_taken_or_refused(write, body):
     method, path = write
@@ -193,6 +198,28 @@ async def test_a_body_that_is_no_json_object_in_utf_8_is_refused(crm, body):
 async def test_an_address_that_is_too_long_is_refused(crm):
     answer = await crm("GET", "accounts?$filter=name eq '" + "x" * LONGEST_URL + "'")
     assert answer.status_code == 414
+
+
+@pytest.mark.parametrize(("length", "status"), [(40_000, 200), (65_000, 200), (66_000, 414)])
+async def test_an_address_in_a_batch_may_be_twice_as_long(crm, length, status):
+    start = f"{API}accounts?$filter=name eq '"
+    path = start + "x" * (length - len(start) - 1) + "'"
+    answer = await crm.client.post(f"{ROOT}$batch", content=batch_body(Part("GET", path)), headers=HEADERS)
+    (part,) = part_answers(answer.headers["Content-Type"], answer.content)
+    assert part.status == status
+
+
+@pytest.mark.anyio
+async def test_a_key_comes_back_encoded_in_the_header_of_an_upsert():
+    table = Path(__file__).with_name("new_project.toml")
+    app = create_app(now=lambda: NOW, tables=[table])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as client:
+        address = f"{ROOT}new_projects(new_code='a%0D%0AX-Sent:%20%C3%BC%25')"
+        answer = await client.patch(address, json={"new_name": "x"})
+        assert answer.headers["OData-EntityId"].lower() == address.replace(":%20", "%3A%20").lower()
+        assert "X-Sent" not in answer.headers
+        assert (await client.get(answer.headers["OData-EntityId"])).json()["new_name"] == "x"
+    app.close()
 
 
 async def test_a_body_that_is_too_large_is_refused(crm):
@@ -273,3 +300,19 @@ async def test_the_host_that_was_asked_comes_back_in_addresses(crm):
     address = "http://crm.example:8443/api/data/v9.2/accounts"
     answer = await crm.client.post(address, json={"name": "x"})
     assert answer.headers["OData-EntityId"].startswith(f"{address}(")
+
+
+async def test_a_deep_body_with_references_in_a_batch_is_refused(crm):
+    for depth in (600, 20_000):
+        body = '{"name":"x","a@odata.bind":"$1","b":' + "[" * depth + "]" * depth + "}"
+        head = f"--b\r\nContent-Type: application/http\r\n\r\nPOST {API}accounts HTTP/1.1\r\n\r\n"
+        part = f"{head}{body}\r\n--b--\r\n"
+        answer = await crm.client.post(f"{ROOT}$batch", content=part, headers=HEADERS)
+        (refused,) = part_answers(answer.headers["Content-Type"], answer.content)
+        assert refused.status == 400
+
+
+async def test_a_pattern_with_many_wildcards_is_matched_in_no_time(crm):
+    made = await crm.new("accounts", name="x", description="a" * 1_900)
+    condition = f"accountid eq {made['accountid']} and contains(description,'{'%a' * 40}!')"
+    assert await crm.rows(f"accounts?$filter={quote(condition)}") == []

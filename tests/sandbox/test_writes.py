@@ -33,7 +33,8 @@ async def test_a_create_answers_201_with_the_row_when_asked(crm: Crm) -> None:
     assert answer.status_code == 201
     assert answer.headers["Preference-Applied"] == "return=representation"
     assert row["@odata.context"].endswith("$metadata#accounts(name,revenue)/$entity")
-    assert set(row) == {"@odata.context", "@odata.etag", "accountid", "name", "revenue"}
+    currency = "_transactioncurrencyid_value"
+    assert set(row) == {"@odata.context", "@odata.etag", "accountid", "name", "revenue", currency}
 
 
 async def test_a_key_of_the_client_is_kept_and_a_second_create_with_it_is_a_duplicate(crm: Crm) -> None:

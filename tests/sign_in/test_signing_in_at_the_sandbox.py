@@ -14,57 +14,16 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from crm_sandbox.identity import DEFAULT_PUBLIC_CLIENT_ID
-from crm_server.settings import Settings
-from crm_server.sign_in import auth_for
 from crm_tools.errors import SignInError
 from tests.interaction.connecting import environment
 from tests.sandbox.identity.identity_service import REDIRECT_URI, form_of, new_session, redirected
+from tests.sign_in.hosted_sandbox import ask, settings
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """The settings that a sandbox with sign-in prints."""
-    folder = tmp_path_factory.mktemp("tls")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "crm_server", "sandbox", "--port", "0", "--tls", str(folder)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
-    assert process.stderr is not None
-    try:
-        lines = [process.stderr.readline() for _ in range(3)]
-        yield dict(word.split("=", 1) for word in lines[2].split() if "=" in word)
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
-
-
-@pytest.fixture(autouse=True)
-def trusted(sandbox: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the sandbox says to set so that its certificate is trusted."""
-    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
-        monkeypatch.setenv(name, sandbox[name])
-
-
-def settings(sandbox: Mapping[str, str], **changed: str) -> Settings:
-    given = {
-        name.removeprefix("DYNAMICS_").lower(): value
-        for name, value in sandbox.items()
-        if name.startswith("DYNAMICS_")
-    }
-    return Settings(**{**given, **changed})  # type: ignore[arg-type]
-
-
-async def who(chosen: Settings) -> httpx.Response:
-    async with httpx.AsyncClient(auth=auth_for(chosen)(), base_url=str(chosen.url)) as client:
-        return await client.get("/api/data/v9.2/WhoAmI")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("trusted")]
 
 
 async def test_the_printed_settings_sign_in(sandbox: Mapping[str, str]) -> None:
-    answer = await who(settings(sandbox))
+    answer = await ask(settings(sandbox))
     assert answer.status_code == 200
     assert answer.json()["UserId"]
 
@@ -80,7 +39,7 @@ async def test_a_wrong_setting_is_told_with_what_to_change(
     sandbox: Mapping[str, str], changed: dict[str, str], code: str
 ) -> None:
     with pytest.raises(SignInError) as refused:
-        await who(settings(sandbox, **changed))
+        await ask(settings(sandbox, **changed))
     assert refused.value.crm_code == code
 
 

@@ -5,7 +5,12 @@ federated token; sign-in of people by page, device code or on behalf of; refresh
 People are signed in by a choice from a list; no password is asked.
 """
 
-from crm_sandbox.identity.certificates import Certificates, make_certificates
+from crm_sandbox.identity.certificates import (
+    Certificates,
+    ClientCertificate,
+    make_certificates,
+    make_client_certificate,
+)
 from crm_sandbox.identity.directory import (
     DEFAULT_CLIENT_ID,
     DEFAULT_CLIENT_SECRET,
@@ -45,6 +50,7 @@ __all__ = [
     "Application",
     "Certificates",
     "Claims",
+    "ClientCertificate",
     "Directory",
     "EntraError",
     "FederatedCredential",
@@ -59,6 +65,7 @@ __all__ = [
     "consent_required",
     "default_directory",
     "make_certificates",
+    "make_client_certificate",
     "multifactor_required",
     "service_unavailable",
     "sign_in_too_old",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 ALWAYS_NAMED = ("localhost", "127.0.0.1", "::1")
 LIFETIME = timedelta(days=397)
@@ -25,6 +26,8 @@ LIFETIME = timedelta(days=397)
 _RENEWED_BEFORE = timedelta(days=1)
 _CLOCK_SKEW = timedelta(hours=1)
 _NEEDED_FILES = ("ca.pem", "server.pem", "server.key")
+_CLIENT_FILE = "client.pem"
+_CLIENT_KEY_SIZE = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,65 @@ def make_certificates(folder: Path, names: Iterable[str] = (), now: datetime | N
     return made
 
 
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """The certificate of an application: the file that also holds its key, and the public part, both PEM."""
+
+    file: Path
+    public: str
+
+
+def make_client_certificate(folder: Path, now: datetime | None = None) -> ClientCertificate:
+    """The certificate in a folder with which an application signs in; made anew where it is unfit.
+
+    https://learn.microsoft.com/entra/identity-platform/certificate-credentials
+
+    Raises:
+        OSError: The folder cannot be written or read.
+    """
+    moment = now or datetime.now(UTC)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder / _CLIENT_FILE
+    public = _usable_client(file, moment) if file.is_file() else None
+    return ClientCertificate(file, _write_new_client(file, moment) if public is None else public)
+
+
+def _usable_client(file: Path, moment: datetime) -> str | None:
+    """The public part of a file that can go on to be used."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+
+    os.chmod(file, 0o600)
+    content = file.read_bytes()
+    try:
+        certificate = x509.load_pem_x509_certificate(content)
+        key = load_pem_private_key(content, password=None)
+    except (ValueError, TypeError):
+        return None
+    if key.public_key() != certificate.public_key() or not _in_time(certificate, moment):
+        return None
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _write_new_client(file: Path, moment: datetime) -> str:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509.oid import NameOID
+
+    key = generate_private_key(public_exponent=65537, key_size=_CLIENT_KEY_SIZE)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CRM sandbox application")])
+    public = _dated(name, name, key, moment).sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    _write(file, _private_bytes(key) + public, 0o600)
+    return public.decode()
+
+
+def _in_time(certificate: x509.Certificate, moment: datetime) -> bool:
+    ends = certificate.not_valid_after_utc - _RENEWED_BEFORE
+    return certificate.not_valid_before_utc <= moment < ends
+
+
 def _usable(found: Certificates, names: tuple[str, ...], moment: datetime) -> bool:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
@@ -70,18 +132,15 @@ def _usable(found: Certificates, names: tuple[str, ...], moment: datetime) -> bo
         named = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
         return False
-    in_time = all(
-        one.not_valid_before_utc <= moment < one.not_valid_after_utc - _RENEWED_BEFORE
-        for one in (authority, server)
-    )
+    in_time = all(_in_time(one, moment) for one in (authority, server))
     all_named = all(name in named for name in _general_names(names))
     return in_time and all_named and key.public_key() == server.public_key()
 
 
 def _write_new(files: Certificates, names: tuple[str, ...], moment: datetime) -> None:
     from cryptography import x509
-    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding
     from cryptography.x509.oid import NameOID
 
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -89,15 +148,22 @@ def _write_new(files: Certificates, names: tuple[str, ...], moment: datetime) ->
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CRM sandbox")])
     authority = _authority(_dated(issuer, issuer, authority_key, moment), authority_key)
     server = _server(_dated(subject, issuer, server_key, moment), names, server_key, authority_key)
-    pem = serialization.Encoding.PEM
-    key_bytes = server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _write(files.key_file, key_bytes, 0o600)
-    _write(files.certificate_file, server.public_bytes(pem), 0o644)
-    _write(files.ca_file, authority.public_bytes(pem), 0o644)
+    _write(files.key_file, _private_bytes(server_key), 0o600)
+    _write(files.certificate_file, server.public_bytes(Encoding.PEM), 0o644)
+    _write(files.ca_file, authority.public_bytes(Encoding.PEM), 0o644)
+
+
+def _private_bytes(key: EllipticCurvePrivateKey | RSAPrivateKey) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _dated(
-    subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey, moment: datetime
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: EllipticCurvePrivateKey | RSAPrivateKey,
+    moment: datetime,
 ) -> x509.CertificateBuilder:
     from cryptography import x509
 

@@ -127,13 +127,21 @@ class Directory:
         return next((one for one in self.applications if one.client_id.lower() == wanted), None)
 
 
-def default_directory(users: Iterable[User]) -> Directory:
-    """A tenant of these users, with one confidential and one public application and one managed identity."""
+def default_directory(users: Iterable[User], certificates: Iterable[str] = ()) -> Directory:
+    """A tenant of these users, with one confidential and one public application and one managed identity.
+
+    ``certificates`` (PEM) are those of the confidential application, besides its secret.
+    """
     return Directory(
         tenant=Tenant(DEFAULT_TENANT_ID),
         users=tuple(users),
         applications=(
-            Application(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, name="Sandbox application"),
+            Application(
+                DEFAULT_CLIENT_ID,
+                DEFAULT_CLIENT_SECRET,
+                name="Sandbox application",
+                certificates=tuple(certificates),
+            ),
             Application(
                 DEFAULT_PUBLIC_CLIENT_ID, name="Sandbox desktop application", allows_public_client=True
             ),

@@ -96,6 +96,7 @@ def table_definition(table: Table) -> Definition:
         "IsLogicalEntity": False,
         "IsValidForAdvancedFind": True,
         "IsStateModelAware": table.has_state,
+        "IsOptimisticConcurrencyEnabled": True,
         "IsImportable": not table.is_read_only,
         "HasNotes": not table.is_read_only,
         "HasActivities": table.name in ("account", "contact", "lead", "opportunity"),

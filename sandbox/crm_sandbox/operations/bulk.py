@@ -16,6 +16,7 @@ from crm_sandbox.messages import Answer
 from crm_sandbox.operations.calls import Call
 from crm_sandbox.queries.ordering import sorts_of
 from crm_sandbox.queries.sql import Condition, From, all_of, any_of
+from crm_sandbox.queries.work import bounded
 from crm_sandbox.records.values import guid
 from crm_sandbox.schema.model import NAMESPACE, Table
 from crm_sandbox.store import quoted
@@ -117,7 +118,9 @@ def bulk_delete(call: Call) -> Answer:
             f"SELECT t.{quoted(table.key)} AS key FROM {start.sql} "  # noqa: S608 - names of the schema
             f"WHERE {condition.sql} ORDER BY {order}"
         )
-        for row in store.rows(sql, condition.values):
+        with bounded(store.connection):
+            found = store.rows(sql, condition.values)
+        for row in found:
             # An earlier delete of this job may have taken it along.
             if store.find(table, row["key"]) is not None:
                 call.context.deleter.delete(table, row["key"])

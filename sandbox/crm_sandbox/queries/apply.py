@@ -25,6 +25,7 @@ from crm_sandbox.queries.ordering import sort_key
 from crm_sandbox.queries.parsing import FilterParser, Reader
 from crm_sandbox.queries.sql import Asker, Condition, From, all_of
 from crm_sandbox.queries.syntax import Node, Path
+from crm_sandbox.queries.work import bounded
 from crm_sandbox.schema.model import TEXT_TYPES, TIME_TYPES, Column, Schema, Table
 from crm_sandbox.store import Store, quoted
 
@@ -63,12 +64,13 @@ class Aggregation:
         """The result rows; :attr:`properties` say what stands where.
 
         Raises:
-            ODataError: 400 0x8004e023, there are more than 50,000 rows to aggregate.
+            ODataError: 400 0x8004e023, there are more than 50,000 rows to aggregate; 400, it takes too long.
         """
-        ((count,),) = store.connection.execute(self.count_sql, self.count_values).fetchall()
-        if count > MOST_ROWS:
-            raise too_many_rows()
-        return store.connection.execute(self.sql, self.values).fetchall()
+        with bounded(store.connection):
+            ((count,),) = store.connection.execute(self.count_sql, self.count_values).fetchall()
+            if count > MOST_ROWS:
+                raise too_many_rows()
+            return store.connection.execute(self.sql, self.values).fetchall()
 
 
 def compile_apply(

@@ -5,9 +5,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/overview
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -33,6 +31,7 @@ from crm_sandbox.queries.fetchxml_reading import TOP_NOT_POSITIVE, flag, positiv
 from crm_sandbox.queries.fetchxml_sources import Sources
 from crm_sandbox.queries.ordering import Sort, order_by
 from crm_sandbox.queries.sql import Asker, Condition
+from crm_sandbox.queries.work import bounded
 from crm_sandbox.schema.model import Schema, Table
 from crm_sandbox.store import Store
 
@@ -41,9 +40,6 @@ COUNT_LIMIT = 5_000
 MOST_BY_NUMBER = 50_000
 """How many rows can be reached by page numbers alone."""
 MOST_AGGREGATED = 50_000
-MOST_STEPS = 100_000_000
-"""How many steps of SQLite's machine a fetch may take: some seconds. Links can multiply rows without end."""
-SQL_TIMEOUT = "0x80044151"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,24 +139,8 @@ def run(fetch: Fetch, store: Store, *, count: bool = False) -> FetchPage:
     Raises:
         ODataError: 400, there are more rows than can be aggregated, or it takes too long.
     """
-    with _bounded(store.connection):
+    with bounded(store.connection):
         return _page(fetch, store, count=count)
-
-
-@contextmanager
-def _bounded(connection: sqlite3.Connection) -> Iterator[None]:
-    """Stop a statement that takes too many steps."""
-    every = max(MOST_STEPS // 100, 1)
-    left = iter(range(100))
-    connection.set_progress_handler(lambda: next(left, None) is None, every)
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-            raise
-        raise refused("SQL timeout expired.", SQL_TIMEOUT) from None
-    finally:
-        connection.set_progress_handler(None, 0)
 
 
 def _page(fetch: Fetch, store: Store, *, count: bool) -> FetchPage:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from crm_sandbox.errors import UNKNOWN_NAME, ODataError
 
-LONGEST = 32_768
+LONGEST = 65_536
+"""An address in a ``$batch`` may have so many characters; a plain one has half of them."""
 MOST_TOKENS = 6_000
 
 _TOKENS = re.compile(
@@ -28,7 +29,7 @@ _TOKENS = re.compile(
     | (?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)
     | (?P<mark>[(),/:=\[\]$;])
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 
 

@@ -127,6 +127,16 @@ def _expand(text: str, aliases: Mapping[str, str], depth: int) -> Expand:
     return Expand(match[1].removesuffix("/$ref"), _reading(options, aliases, depth + 1), text)
 
 
+def shape_of(reading: Reading) -> str:
+    """What was selected and expanded, as the context of an answer names it: ``(name,ownerid(fullname))``.
+
+    http://docs.oasis-open.org/odata/odata/v4.0/odata-v4.0-part1-protocol.html, section 10.9
+    """
+    expanded = [f"{item.name}{shape_of(item.reading) or '()'}" for item in reading.expand]
+    names = [*(name for name in reading.select if name != "$ref"), *expanded]
+    return f"({','.join(names)})" if names else ""
+
+
 def split_outside(text: str, separator: str) -> list[str]:
     """Split at separators that are in no brackets and in no quotes."""
     parts, depth, quotes, start = [], 0, False, 0

@@ -85,6 +85,7 @@ def read_token(token: str, sorts: Sequence[Sort]) -> tuple[Condition, int]:
         raise refused
     try:
         keys = json.loads(base64.urlsafe_b64decode(match[2]))
+        json.dumps(keys, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, binascii.Error, RecursionError):
         raise refused from None
     if not isinstance(keys, list) or len(keys) != len(sorts):

@@ -6,6 +6,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/filt
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 
 from crm_sandbox.coverage import Missing
@@ -345,7 +346,10 @@ def _literal(token: Token) -> Literal:
                 raise malformed("a number is out of range")
             return Literal(LiteralKind.INTEGER, int(token.text))
         case "number":
-            return Literal(LiteralKind.NUMBER, float(token.text))
+            number = float(token.text)
+            if not math.isfinite(number):
+                raise malformed("a number is out of range")
+            return Literal(LiteralKind.NUMBER, number)
         case "name":
             value = {"null": None, "true": True, "false": False}[token.text]
             return Literal(LiteralKind.NULL if value is None else LiteralKind.BOOLEAN, value)

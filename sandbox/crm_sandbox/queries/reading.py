@@ -14,9 +14,10 @@ from crm_sandbox.queries.filters import compile_filter
 from crm_sandbox.queries.options import Expand, Order, Reading
 from crm_sandbox.queries.ordering import Sort, make_token, order_by, read_token, sort_columns, sorts_of
 from crm_sandbox.queries.sql import Asker, Condition, From
+from crm_sandbox.queries.work import bounded
 from crm_sandbox.representing import Annotations, Presenter
 from crm_sandbox.schema.base_columns import CURRENCY, VERSION
-from crm_sandbox.schema.model import Column, ManyToMany, ManyToOne, Table
+from crm_sandbox.schema.model import Column, ColumnType, ManyToMany, ManyToOne, Table
 from crm_sandbox.store import Row, Store, quoted
 
 LARGEST_PAGE = 5_000
@@ -94,10 +95,9 @@ class RowReader:
 
     def _total(self, start: From, where: list[Condition]) -> int:
         body, values = _body(start, where)
-        counted = self._store.rows(
-            f"SELECT COUNT(*) AS total FROM (SELECT 1 {body} LIMIT ?)",  # noqa: S608 - names of the schema
-            [*values, COUNT_LIMIT + 1],
-        )
+        sql = f"SELECT COUNT(*) AS total FROM (SELECT 1 {body} LIMIT ?)"  # noqa: S608 - names of the schema
+        with bounded(self._store.connection):
+            counted = self._store.rows(sql, [*values, COUNT_LIMIT + 1])
         return int(counted[0]["total"])
 
     def _select(
@@ -107,7 +107,8 @@ class RowReader:
         keys = sort_columns(sorts)
         body, values = _body(start, where)
         sql = f"SELECT {names}, {keys} {body} {order_by(sorts)} LIMIT ?"
-        return self._store.rows(sql, [*values, limit])
+        with bounded(self._store.connection):
+            return self._store.rows(sql, [*values, limit])
 
     def _needed(self, table: Table, columns: Iterable[Column], reading: Reading) -> list[str]:
         """The SQL columns that an answer is made from."""
@@ -129,8 +130,13 @@ class RowReader:
         self, table: Table, row: Row, columns: Iterable[Column], reading: Reading, depth: int
     ) -> dict[str, Any]:
         answered = self.presenter.row(table, row, columns)
+        if table.name in _OWNERS:
+            answered["ownerid"] = row[table.key]
         for expand in reading.expand:
             related = self._related(table, row, expand, depth)
+            lookup = table.lookups.get(expand.name)
+            if lookup is not None and expand.reading.select == ("$ref",):
+                answered[table.columns[lookup.column].wire] = row[lookup.column]
             answered[expand.name] = related
             if isinstance(related, list):
                 address = f"{self._root}{table.entity_set}({row[table.key]})/{expand.name}"
@@ -143,6 +149,8 @@ class RowReader:
             return self._single(table, row, lookup, expand, depth)
         target, within = self.collection(table, expand.name, row[table.key])
         reading = expand.reading
+        if reading.select == ("$ref",):
+            raise _not_in_expand("Expand with $ref is only supported on lookup type navigation property.")
         if depth and (reading.orderby or reading.top is not None):
             raise _not_in_expand("$orderby and $top are not supported in a nested $expand.")
         start = From.of(self._schema, target)
@@ -165,6 +173,8 @@ class RowReader:
         key = row[column.name]
         if key is None or (column.is_polymorphic and row[column.type_column] != target.name):
             return None
+        if reading.select == ("$ref",):
+            return {"@odata.id": f"{self._root}{target.entity_set}({key})"}
         start = From.of(self._schema, target)
         where = [Condition(f"{start.root.key} = ?", (key,))]
         if reading.filter is not None:
@@ -185,6 +195,10 @@ class RowReader:
         if many is None:
             raise unknown_property(name, table.name)
         return self._schema[many.other], _linked(many, self._schema[many.other], key)
+
+
+_OWNERS = ("systemuser", "team")
+"""Tables whose rows are owners, which have a second name for their key."""
 
 
 def _refers(lookup: ManyToOne, key: str) -> Condition:
@@ -208,7 +222,11 @@ def selected(table: Table, names: tuple[str, ...]) -> tuple[Column, ...]:
         return tuple(table.columns.values())
     if names == ("$ref",):
         return (table.columns[table.key],)
-    return tuple(dict.fromkeys((*_named(table, names), table.columns[table.key])))
+    columns = [*_named(table, names), table.columns[table.key]]
+    if CURRENCY in table.columns and any(column.type is ColumnType.MONEY for column in columns):
+        # An amount comes with its currency.
+        columns.append(table.columns[CURRENCY])
+    return tuple(dict.fromkeys(columns))
 
 
 def _named(table: Table, names: Iterable[str]) -> Iterator[Column]:

@@ -18,6 +18,7 @@ from crm_sandbox.queries.search_syntax import (
     terms,
 )
 from crm_sandbox.queries.sql import Condition, From, all_of, any_of
+from crm_sandbox.queries.work import bounded
 from crm_sandbox.schema.model import Column, Table
 from crm_sandbox.store import Store, quoted
 
@@ -61,7 +62,8 @@ class Finder:
             return 0
         union = self._union(scopes, wanted, ())
         sql = f"SELECT count(*) FROM ({union.sql})"  # noqa: S608 - names of the schema
-        ((count,),) = self._store.connection.execute(sql, union.values).fetchall()
+        with bounded(self._store.connection):
+            ((count,),) = self._store.connection.execute(sql, union.values).fetchall()
         return int(count)
 
     def page(
@@ -83,7 +85,8 @@ class Finder:
         sorts = [f"sort{place} {'DESC' if order.descending else 'ASC'}" for place, order in enumerate(orders)]
         order = ", ".join([*sorts, "score DESC", "place", "id"])
         sql = f"SELECT place, id, number, score FROM ({union.sql}) ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 - names of the schema
-        rows = self._store.connection.execute(sql, [*union.values, top, skip])
+        with bounded(self._store.connection):
+            rows = self._store.connection.execute(sql, [*union.values, top, skip]).fetchall()
         return [Hit(scopes[place], key, number, score) for place, key, number, score in rows]
 
     def highlights(self, hit: Hit, wanted: Expression) -> dict[str, list[str]]:
@@ -111,7 +114,9 @@ class Finder:
         condition = self._has(scope, term)
         columns = ", ".join(f"t.{quoted(column.name)}" for column in scope.search)
         sql = f"SELECT {columns} FROM {scope.start.sql} WHERE {condition.sql} AND {scope.where.sql} LIMIT ?"  # noqa: S608 - names of the schema
-        rows = self._store.connection.execute(sql, [*condition.values, *scope.where.values, _MOST_TEXTS])
+        values = [*condition.values, *scope.where.values, _MOST_TEXTS]
+        with bounded(self._store.connection):
+            rows = self._store.connection.execute(sql, values).fetchall()
         return (str(text) for row in rows for text in row if text is not None)
 
     def _union(self, scopes: Sequence[Scope], wanted: Expression, orders: Sequence[SearchOrder]) -> Condition:

@@ -5,6 +5,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/sql#
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -241,9 +242,12 @@ def _disjuncts(node: exp.Expression) -> Iterator[exp.Expression]:
 
 def _number(text: str) -> int | float:
     try:
-        return int(text) if len(text) < 20 and text.isdecimal() else float(text)
+        number = int(text) if len(text) < 20 and text.isdecimal() else float(text)
     except ValueError:
         raise refused("a number is malformed.") from None
+    if not math.isfinite(number):
+        raise refused("a number is out of range.")
+    return number
 
 
 def _stored(value: str | int | float | datetime, column: Column) -> Any:

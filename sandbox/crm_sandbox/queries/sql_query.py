@@ -9,20 +9,16 @@ so they are taken here.
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
 from crm_sandbox.errors import UNKNOWN_NAME, ODataError
 from crm_sandbox.queries.aggregates import MOST_ROWS, too_many_rows
+from crm_sandbox.queries.work import bounded
 from crm_sandbox.schema.model import Column, Table
 from crm_sandbox.store import Store
 
 LARGEST_PAGE = 5_000
-TIMEOUT = "0x80044151"
-_MOST_STEPS = 100_000
-_STEP = 1_000
-"""Instructions of SQLite's machine between two looks at how many there were: a limit of work, not of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +67,16 @@ class SqlQuery:
                 takes too long, as joins on columns that many rows share do.
         """
         if self.count_sql is not None:
-            ((count,),) = _limited(store, self.count_sql, self.values)
+            ((count,),) = _run(store, self.count_sql, self.values)
             if count > MOST_ROWS:
                 raise too_many_rows()
         left = limit if self.most is None else max(min(limit, self.most - offset), 0)
-        return _limited(store, f"{self.sql} LIMIT ? OFFSET ?", (*self.values, left, self.first + offset))
+        return _run(store, f"{self.sql} LIMIT ? OFFSET ?", (*self.values, left, self.first + offset))
 
 
-def _limited(store: Store, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """The rows of a statement that may do only so much work."""
-    steps = 0
-
-    def too_many() -> bool:
-        nonlocal steps
-        steps += 1
-        return steps > _MOST_STEPS
-
-    store.connection.set_progress_handler(too_many, _STEP)
-    try:
+def _run(store: Store, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    with bounded(store.connection):
         return store.connection.execute(sql, values).fetchall()
-    except sqlite3.OperationalError:
-        if steps <= _MOST_STEPS:
-            raise
-        raise ODataError(400, TIMEOUT, "Sql error: Execution Timeout Expired.") from None
-    finally:
-        store.connection.set_progress_handler(None, 0)
 
 
 def refused(why: str) -> ODataError:

@@ -27,7 +27,8 @@ from crm_sandbox.schema.base_columns import VERSION
 from crm_sandbox.schema.model import TEXT_TYPES, Column, Schema, Table
 from crm_sandbox.store import quoted
 
-LONGEST = 32_768
+LONGEST = 65_536
+"""An address in a ``$batch`` may have so many characters; a plain one has half of them."""
 MOST_TOKENS = 3_000
 MOST_COLUMNS = 200
 DEEPEST = 20

@@ -11,7 +11,7 @@ from typing import Any
 from crm_sandbox.addresses import reference
 from crm_sandbox.errors import bad_property
 from crm_sandbox.schema.base_columns import OWNER
-from crm_sandbox.schema.model import ManyToMany, ManyToOne, Table
+from crm_sandbox.schema.model import ManyToMany, ManyToOne, Requirement, Table
 from crm_sandbox.session import Privilege, Session
 from crm_sandbox.store import Store
 
@@ -56,6 +56,8 @@ def take_links(store: Store, session: Session, table: Table, name: str, value: A
     if not (column.on_create or column.on_update):
         raise bad_property(f"The property '{name}' of '{table.name}' cannot be set.")
     if value is None:
+        if column.required is Requirement.SYSTEM:
+            raise bad_property(f"The property '{name}' of '{table.name}' cannot be null.")
         links.clear_lookup(table, lookup)
         return
     key = reference(store.schema, value, name)

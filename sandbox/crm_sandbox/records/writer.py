@@ -93,6 +93,7 @@ class RowWriter:
         sorted_out = self._sort(table, body, creating=False)
         if sorted_out.parents or sorted_out.children:
             raise bad_property("related rows cannot be created inside an update")
+        self._refuse_duplicate(table, {**row, **sorted_out.values})
         self.change(table, row, {**sorted_out.values, **sorted_out.links.values})
         self._finish_links(table, row[table.key], sorted_out.links)
 
@@ -106,7 +107,7 @@ class RowWriter:
             values |= changed_state(table, row, values)
         else:
             values = {name: value for name, value in values.items() if name not in (STATE, STATUS)}
-        if values.get(CURRENCY) is not None and RATE in table.columns:
+        if values.get(CURRENCY) is not None and table.key != CURRENCY and RATE in table.columns:
             values[RATE] = self._rate(values[CURRENCY])
         compute(table, {**row, **values}, values)
         values |= {
@@ -180,12 +181,13 @@ class RowWriter:
         }
         if OWNER in table.columns:
             row |= {OWNER: caller.user_id, f"{OWNER}.table": "systemuser"}
-        if CURRENCY in table.columns:
+        in_currency = CURRENCY in table.columns and table.key != CURRENCY
+        if in_currency:
             row[CURRENCY] = self._base_currency()
         row |= values
         if OWNER in table.columns:
             row["owningbusinessunit"] = self._unit_of(row)
-        if CURRENCY in table.columns:
+        if in_currency:
             row[RATE] = None if row[CURRENCY] is None else self._rate(row[CURRENCY])
         if table.has_state:
             row |= initial_state(table, row.get(STATUS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_sandbox.addresses import row_key
-from crm_sandbox.errors import missing_row
+from crm_sandbox.errors import bad_property, missing_row
 from crm_sandbox.messages import Answer, no_method
 from crm_sandbox.queries.options import read_options
 from crm_sandbox.queries.sql import Condition
@@ -36,7 +36,23 @@ class CollectionResource:
                     self._table, self._key, self._name, self._request.json()
                 )
                 return Answer(204)
+            case "PUT" if self._target.name == "activityparty":
+                return self._replace()
         raise no_method(self._request.method)
+
+    def _replace(self) -> Answer:
+        """Put other parties in the place of an activity's.
+
+        https://learn.microsoft.com/power-apps/developer/data-platform/webapi/associate-disassociate-entities-using-web-api
+        """
+        parties = self._request.json().get("value")
+        if not isinstance(parties, list) or not all(isinstance(party, dict) for party in parties):
+            raise bad_property("'value' takes an array of parties")
+        for key in self._context.reader.keys(self._target, read_options({}), self._within):
+            self._context.deleter.delete(self._target, key)
+        for party in parties:
+            self._context.writer.create_in_collection(self._table, self._key, self._name, party)
+        return Answer(204)
 
     def count(self) -> Answer:
         """The number of rows as plain text."""

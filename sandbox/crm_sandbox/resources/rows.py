@@ -5,10 +5,13 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/perform-co
 
 from __future__ import annotations
 
+from dataclasses import replace
+from urllib.parse import quote
+
 from crm_sandbox.addresses import RowKey
 from crm_sandbox.errors import DUPLICATE_KEY, VERSION_MISMATCH, ODataError
 from crm_sandbox.messages import Answer, no_method
-from crm_sandbox.queries.options import read_options
+from crm_sandbox.queries.options import read_options, shape_of
 from crm_sandbox.representing import etag
 from crm_sandbox.resources.context import Context
 from crm_sandbox.schema.model import Table
@@ -39,7 +42,9 @@ class RowResource:
         self._context.may_read(self._table)
         reading = read_options(self._request.options, one_row=True)
         headers = {"ETag": etag(row)}
-        if self._request.headers.get("if-none-match") == etag(row) and not reading.expand:
+        # Annotations and related rows may have changed without the row.
+        bare = not reading.expand and not self._request.annotations
+        if self._request.headers.get("if-none-match") == etag(row) and bare:
             return Answer(304, None, headers)
         return self._shown(row, 200, headers)
 
@@ -69,12 +74,23 @@ class RowResource:
         read_options(self._request.options, one_row=True)  # refused before anything is written
         body = self._request.json()
         row = key.find(self._context.store)
+        # An upsert by alternate key is answered with the address that it was sent to.
+        address = None if key.guid is not None else self._sent_to()
         if row is None and "if-match" not in self._request.headers:
-            named = {self._table.key: key.guid} if key.guid is not None else _wired(self._table, key)
-            return self.created(self._context.writer.create(self._table, {**body, **named}))
+            # What the body says of an alternate key counts; a primary key is the address's.
+            named = {**_wired(self._table, key), **body}
+            if key.guid is not None:
+                named[self._table.key] = key.guid
+            return self._saved(self._context.writer.create(self._table, named), 201, address)
         row = self._matching(key)
-        self._context.writer.update(self._table, row, body)
-        return self._saved(row[self._table.key], 200)
+        known = _wired(self._table, key)
+        changes = {name: value for name, value in body.items() if name not in known}
+        self._context.writer.update(self._table, row, changes)
+        return self._saved(row[self._table.key], 200, address)
+
+    def _sent_to(self) -> str:
+        """The address of the request, encoded again: a key holds any text, and a header does not."""
+        return self._request.root + quote(self._request.path, safe="/(),='")
 
     def _delete(self, key: RowKey) -> Answer:
         row = self._matching(key)
@@ -95,21 +111,23 @@ class RowResource:
             )
         return row
 
-    def _saved(self, key: str, status: int) -> Answer:
-        headers = {"OData-EntityId": self._context.address(self._table, key)}
+    def _saved(self, key: str, status: int, address: str | None = None) -> Answer:
+        address = address or self._context.address(self._table, key)
         if not self._request.wants_row:
-            return Answer(204, None, headers)
+            return Answer(204, None, {"OData-EntityId": address}, row_address=address)
         row = self._context.store.find(self._table, key)
         if row is None:  # the same transaction wrote it
             raise AssertionError(key)
-        return self._shown(row, status, {**headers, "ETag": etag(row)}, "return")
+        shown = self._shown(row, status, {"ETag": etag(row)}, "return")
+        return replace(shown, row_address=address)
 
     def _shown(self, row: Row, status: int, headers: dict[str, str], *applied: str) -> Answer:
         reading = read_options(self._request.options, one_row=True)
-        chosen = _chosen(reading.select)
-        content = {
-            "@odata.context": f"{self._request.root}$metadata#{self._table.entity_set}{chosen}/$entity"
-        }
+        if self._request.method == "PATCH" and status == 200:
+            # The data of an update shows no related rows.
+            reading = replace(reading, expand=())
+        shape = f"{self._table.entity_set}{shape_of(reading)}"
+        content = {"@odata.context": f"{self._request.root}$metadata#{shape}/$entity"}
         content |= self._context.reader.one(self._table, row, reading)
         return Answer(
             status, content, {**headers, **self._request.applied(*applied, "odata.include-annotations")}
@@ -119,7 +137,3 @@ class RowResource:
 def _wired(table: Table, key: RowKey) -> dict[str, object]:
     """The values of an alternate key as a body has them."""
     return {table.columns[name].wire: value for name, value in key.columns.items()}
-
-
-def _chosen(select: tuple[str, ...]) -> str:
-    return f"({','.join(select)})" if select else ""

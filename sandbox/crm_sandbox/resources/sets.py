@@ -11,7 +11,7 @@ from urllib.parse import quote
 from crm_sandbox.coverage import Missing
 from crm_sandbox.errors import not_here
 from crm_sandbox.messages import Answer, Request, no_method
-from crm_sandbox.queries.options import read_options
+from crm_sandbox.queries.options import read_options, shape_of
 from crm_sandbox.queries.reading import Found
 from crm_sandbox.resources.context import Context
 from crm_sandbox.resources.rows import RowResource
@@ -76,9 +76,8 @@ class SetResource:
 
 def list_answer(request: Request, context: str, path: str, found: Found) -> Answer:
     """A page of rows. ``context`` is what the metadata address ends with, ``path`` leads to the next page."""
-    select = request.options.get("$select", "")
-    chosen = f"({select})" if select else ""
-    content: dict[str, Any] = {"@odata.context": f"{request.root}$metadata#{context}{chosen}"}
+    shape = shape_of(read_options(request.options))
+    content: dict[str, Any] = {"@odata.context": f"{request.root}$metadata#{context}{shape}"}
     if found.total is not None:
         content["@odata.count"] = found.total
     if "Microsoft.Dynamics.CRM.totalrecordcount" in request.annotations:

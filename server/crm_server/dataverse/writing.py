@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crm_server.dataverse.requests import build
-from crm_server.dataverse.responses import DUPLICATE_KEY, CrmResponse, crm_code, parse_row
+from crm_server.dataverse.responses import DUPLICATE_KEY, CrmResponse, crm_code, parse_row, request_id
 from crm_server.dataverse.sender import Sender, UnclearError, checked
 from crm_tools.errors import ConflictError, NotFoundError, UnreadableAnswerError, UpstreamError
 from crm_tools.operations import Create, Delete, Fetch, Row, Update, Write
@@ -162,6 +162,7 @@ def confirmed(response: CrmResponse) -> CrmResponse:
                 "Something between this server and the CRM answered for it. Whether the change was made "
                 "is unknown; read the record before you change it again.",
                 status=response.status,
+                request_id=request_id(response),
             ) from None
     return response
 

@@ -26,6 +26,19 @@ _TASKS = (
     Step("POST", "tasks", 204, {"activityid": "{new4}", "subject": "Task 2"}),
 )
 _PROJECT = Step("POST", "new_projects", 204, {"new_projectid": "{new5}", "new_name": "P", "new_code": "C-1"})
+_CURRENCY_ROW = Step(
+    "POST",
+    "transactioncurrencies",
+    204,
+    {
+        "transactioncurrencyid": "{new6}",
+        "currencyname": "Test Crown",
+        "isocurrencycode": "XTS",
+        "currencysymbol": "T",
+        "currencyprecision": 2,
+        "exchangerate": 2,
+    },
+)
 
 
 def _bound(name, reference):
@@ -51,9 +64,9 @@ def _bound(name, reference):
     )
 
 
-def _answered(name, source, path, body, answer):
+def _answered(name, source, path, body, answer, before=()):
     """A create that asks for the row answers this."""
-    return Exchange(name, source, (Step("POST", path, 201, body, REPRESENTATION, json=answer),))
+    return Exchange(name, source, (*before, Step("POST", path, 201, body, REPRESENTATION, json=answer)))
 
 
 EXCHANGES = [
@@ -147,19 +160,30 @@ EXCHANGES = [
     _bound("a lookup is bound by a path that begins with a slash", "/contacts({new2})"),
     _bound("a lookup is bound by a path without a slash", "contacts({new2})"),
     _bound("a lookup is bound by the whole address", "{root}contacts({new2})"),
-    _bound("a lookup is bound by a key with its name", "/contacts(contactid={new2})"),
+    _bound("a lookup is bound by a path that names the key column", "/contacts(contactid={new2})"),
+    _answered(
+        "rows are taken into a collection by their alternate key",
+        _KEYS,
+        "accounts?$select=name&$expand=new_account_new_project($select=new_name)",
+        {"name": "x", "new_account_new_project@odata.bind": ["/new_projects(new_code='C-1')"]},
+        {"new_account_new_project": [{"new_name": "P", "new_projectid": "{new5}"}]},
+        before=(_PROJECT,),
+    ),
     Exchange(
-        "a lookup is bound to an alternate key that no row has: refused",
+        "a row is not bound by an alternate key that no row has",
         _KEYS,
         (
-            _CONTACT,
             Step(
                 "POST",
-                "contacts({new2})/new_project_contact/$ref",
+                "accounts",
                 404,
-                {"@odata.id": "new_projects(new_code='nobody')"},
+                {
+                    "accountid": "{new1}",
+                    "new_account_new_project@odata.bind": ["/new_projects(new_code='nobody')"],
+                },
                 json=error("0x80060891"),
             ),
+            Step("GET", "accounts({new1})", 404),
         ),
     ),
     _answered(
@@ -278,31 +302,10 @@ EXCHANGES = [
     _answered(
         "an amount in another currency has its base amount by the exchange rate",
         _CURRENCY,
-        "transactioncurrencies",
-        204,
-        {
-            "transactioncurrencyid": "{new6}",
-            "currencyname": "Test Crown",
-            "isocurrencycode": "XTS",
-            "currencysymbol": "T",
-            "currencyprecision": 2,
-            "exchangerate": 2,
-        },
-    ),
-    Step(
-        "POST",
         "accounts?$select=revenue,revenue_base,exchangerate,_transactioncurrencyid_value",
-        {
-            "name": "x",
-            "revenue": 100,
-            "transactioncurrencyid@odata.bind": "/transactioncurrencies({new6})",
-        },
-        {
-            "revenue": 100,
-            "revenue_base": 50,
-            "exchangerate": 2,
-            "_transactioncurrencyid_value": "{new6}",
-        },
+        {"name": "x", "revenue": 100, "transactioncurrencyid@odata.bind": "/transactioncurrencies({new6})"},
+        {"revenue": 100, "revenue_base": 50, "exchangerate": 2, "_transactioncurrencyid_value": "{new6}"},
+        before=(_CURRENCY_ROW,),
     ),
     _answered(
         "an amount without a value has no base amount",
@@ -371,19 +374,6 @@ EXCHANGES = [
         "accounts?$select=telephone1,revenue",
         {"name": "x", "telephone1": None, "revenue": None},
         {"telephone1": None, "revenue": None, "name": absent},
-    ),
-    Exchange(
-        "a row is created at the address of its alternate key",
-        "power-apps/developer/data-platform/use-upsert-insert-update-record",
-        (
-            Step("PATCH", "new_projects(new_code='N-1')", 204, {"new_name": "By key"}),
-            Step(
-                "GET",
-                "new_projects(new_code='N-1')?$select=new_name,new_code",
-                200,
-                json={"new_name": "By key", "new_code": "N-1"},
-            ),
-        ),
     ),
     Exchange(
         "a created row knows who made it and when",

@@ -2,6 +2,8 @@
 
 from tests.contract.exchange import (
     ANNOTATED,
+    KEYS,
+    ROOT,
     Exchange,
     Step,
     a_guid,
@@ -14,6 +16,7 @@ from tests.contract.exchange import (
 )
 
 _RETRIEVE = "power-apps/developer/data-platform/webapi/retrieve-entity-using-web-api"
+_CREATE = "power-apps/developer/data-platform/webapi/create-entity-web-api"
 _SELECT = "power-apps/developer/data-platform/webapi/query/select-columns"
 _JOIN = "power-apps/developer/data-platform/webapi/query/join-tables"
 _KEYS = "power-apps/developer/data-platform/use-alternate-key-reference-record"
@@ -87,14 +90,29 @@ EXCHANGES = [
         "a column that is no key cannot name a row",
         _KEYS,
         "accounts(telephone1='1')",
-        {"error": {"code": anything, "message": matching("[Kk]ey")}},
+        {
+            "error": {
+                "code": anything,
+                "message": matching(
+                    "^The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.account'"
+                ),
+            }
+        },
         status=400,
     ),
+    Exchange(
+        "a user is not named by the name of the key of users",
+        _KEYS,
+        (
+            Step("GET", "WhoAmI", 200, capture={"me": "UserId"}),
+            Step("GET", "systemusers(systemuserid={me})?$select=fullname", 400),
+        ),
+    ),
     _read(
-        "a street that is asked for brings the whole address along",
+        "the key of the row behind a lookup is read alone",
         _RETRIEVE,
-        "accounts({new1})?$select=address1_line1",
-        {"address1_line1": "123 Maple St.", "address1_composite": matching("123 Maple St")},
+        "accounts({new1})/_primarycontactid_value",
+        {"value": "{new2}"},
     ),
     _read(
         "a column of a row is an object with a value",
@@ -150,7 +168,7 @@ EXCHANGES = [
         "accounts({new1})/Account_Tasks/$ref",
         {
             "@odata.context": "{root}$metadata#Collection($ref)",
-            "value": containing({"@odata.id": "{root}tasks({new3})"}, {"@odata.id": "{root}tasks({new4})"}),
+            "value": containing(*({"@odata.id": f"{ROOT}tasks({KEYS[name]})"} for name in ("new3", "new4"))),
         },
     ),
     Exchange(
@@ -197,9 +215,15 @@ EXCHANGES = [
         {
             "primarycontactid": {"fullname": "Nancy Anderson"},
             "Account_Tasks": containing(
-                {"subject": "Task 1", "scheduledstart": "2026-04-11T15:00:00Z", "activityid": "{new3}"}
+                {"subject": "Task 1", "scheduledstart": "2026-04-11T15:00:00Z", "activityid": a_guid}
             ),
         },
+    ),
+    _read(
+        "the context of an answer names what was selected and expanded",
+        _CREATE,
+        "tasks({new3})?$select=subject&$expand=regardingobjectid_account_task($select=name)",
+        {"@odata.context": "{root}$metadata#tasks(subject,regardingobjectid_account_task(name))/$entity"},
     ),
     _read(
         "an expanded collection is filtered",

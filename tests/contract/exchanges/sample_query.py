@@ -284,19 +284,6 @@ EXCHANGES = [
         ),
     ),
     Exchange(
-        "only references of an expanded collection are answered",
-        _JOIN,
-        (
-            SETUP,
-            Step(
-                "GET",
-                "accounts({new1})?$select=name&$expand=contact_customer_accounts/$ref",
-                200,
-                json={"contact_customer_accounts": counting(9)},
-            ),
-        ),
-    ),
-    Exchange(
         "rows are found by what any of their related rows has",
         _FILTER,
         (

@@ -9,9 +9,15 @@ from ipaddress import ip_address
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
-from crm_sandbox.identity import make_certificates
-from tests.sandbox.identity.identity_service import make_client_certificate
+from crm_sandbox.identity import make_certificates, make_client_certificate
+from tests.sandbox.identity import identity_service
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 
@@ -67,7 +73,9 @@ def test_damaged_certificates_are_made_anew(tmp_path, damaged, content):
     if content is None:
         file.unlink()
     else:
-        private, public, _ = make_client_certificate() if content == "other" else ("", "", "")
+        private, public, _ = (
+            identity_service.make_client_certificate() if content == "other" else ("", "", "")
+        )
         other = (private if damaged == "server.key" else public).encode()
         file.write_bytes(other if content == "other" else content)
     before = made.key_file.read_bytes() if made.key_file.exists() else None
@@ -86,3 +94,39 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 def test_a_name_that_no_certificate_can_hold_is_told(tmp_path):
     with pytest.raises(ValueError, match="name"):
         make_certificates(tmp_path, ["m\u00fcller.example"])
+
+
+def test_the_certificate_of_the_application_is_used_again_and_only_its_owner_reads_it(tmp_path):
+    made = make_client_certificate(tmp_path / "new" / "folder", NOW)
+    made.file.chmod(0o644)
+    again = make_client_certificate(made.file.parent, NOW + timedelta(days=300))
+    assert again == made
+    assert stat.S_IMODE(made.file.stat().st_mode) == 0o600
+    assert "PRIVATE" in made.file.read_text()
+    assert "PRIVATE" not in made.public
+
+
+@pytest.mark.parametrize("days", [396, -1])
+def test_a_certificate_of_the_application_that_is_out_of_time_is_made_anew(tmp_path, days):
+    made = make_client_certificate(tmp_path, NOW)
+    assert make_client_certificate(tmp_path, NOW + timedelta(days=days)).public != made.public
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "no key", "another key", "a key with a password"])
+def test_a_damaged_certificate_of_the_application_is_made_anew(tmp_path, damage):
+    made = make_client_certificate(tmp_path, NOW)
+    other_key = identity_service.make_client_certificate()[0]
+    locked = load_pem_private_key(other_key.encode(), None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")
+    )
+    contents = {
+        "empty": "",
+        "text": "nonsense \u00e9",
+        "no key": made.public,
+        "another key": other_key + made.public,
+        "a key with a password": locked.decode() + made.public,
+    }
+    made.file.write_text(contents[damage])
+    again = make_client_certificate(tmp_path, NOW)
+    assert again.public != made.public
+    assert make_client_certificate(tmp_path, NOW) == again

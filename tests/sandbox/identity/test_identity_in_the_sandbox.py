@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import anyio
+import httpx
 import jwt
 import msal
 import pytest
 import requests
 
-from crm_sandbox.identity import DEFAULT_CLIENT_ID, KeyRing
+from crm_sandbox.hosting import Hosted, Options
+from crm_sandbox.identity import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_TENANT_ID, KeyRing
 from crm_sandbox.opening import open_store
 from crm_sandbox.signing_in import SignedIn
 from tests.sandbox.identity.identity_service import Service, new_session, signed_in
@@ -20,13 +23,13 @@ class Organisation(Service):
     """An organisation with its tenant on a host, and people of its own."""
 
     def __init__(self, host, session, keys, folder):
-        self._folder = folder
+        self.folder = folder
         super().__init__(host, session, keys)
 
     def use(self, directory):
         """Start anew; the people are those of the organisation."""
         self.store = open_store(seed=1, now=self.clock, accounts=20, path=None, tables=())
-        self.app = self._host.app = SignedIn(self.store, self.root, self._folder)
+        self.app = self._host.app = SignedIn(self.store, self.root, self.folder)
         self.directory = self.app.directory
 
     def person(self, name):
@@ -45,6 +48,10 @@ class Organisation(Service):
         assert answer.status_code == 200, answer.text
         key = answer.json()["UserId"]
         return self.store.rows("SELECT fullname FROM systemuser WHERE systemuserid = ?", [key])[0]["fullname"]
+
+    def payload(self, result):
+        """What the token of an answer of msal says."""
+        return jwt.decode(result["access_token"], options={"verify_signature": False})
 
     def token(self):
         """A token of the application."""
@@ -67,8 +74,29 @@ def test_an_application_signs_in_with_its_secret(organisation):
     assert organisation.who(organisation.token()).startswith("# ")
 
 
-def test_a_person_signs_in_on_the_page(organisation):
-    assert organisation.who(organisation.token_of("Alex Baker")) == "Alex Baker"
+def test_an_application_signs_in_with_the_certificate_in_the_folder(organisation):
+    content = (organisation.folder / "client.pem").read_text()
+    app = organisation.confidential({"private_key": content, "public_certificate": content})
+    result = app.acquire_token_for_client([organisation.scope])
+    assert organisation.payload(result)["appidacr"] == "2"
+    assert organisation.who(result["access_token"]) == "# Sandbox application"
+
+
+@pytest.mark.parametrize("kind", ["public", "confidential"])
+def test_a_person_signs_in_on_the_page(organisation, kind):
+    app = getattr(organisation, kind)()
+    result = signed_in(organisation, app, organisation.person("Alex Baker"))
+    assert organisation.who(result["access_token"]) == "Alex Baker"
+
+
+def test_a_person_stays_signed_in_by_a_refresh_token(organisation):
+    app = organisation.public()
+    first = signed_in(organisation, app, organisation.person("Robin Counts"))["access_token"]
+    organisation.clock.forward(hours=2)
+    assert refused(organisation.get(first), organisation.root)
+    (account,) = app.get_accounts()
+    again = app.acquire_token_silent([organisation.scope], account, force_refresh=True)["access_token"]
+    assert organisation.who(again) == "Robin Counts"
 
 
 def test_a_person_signs_in_with_a_device_code(organisation):
@@ -87,7 +115,7 @@ def test_an_application_acts_on_behalf_of_a_person(organisation):
     result = organisation.confidential().acquire_token_on_behalf_of(assertion, [organisation.scope])
     assert organisation.who(result["access_token"]) == "Dana Ortiz"
     # The token with which the application was called is not for the organisation.
-    assert organisation.get(assertion).status_code == 401
+    assert refused(organisation.get(assertion), organisation.root)
 
 
 def test_a_managed_identity_is_a_user_of_the_organisation(organisation, monkeypatch):
@@ -104,11 +132,15 @@ def test_a_managed_identity_is_a_user_of_the_organisation(organisation, monkeypa
 
 
 def refused(answer, root):
-    """Whether an answer is the documented refusal of a token."""
-    challenge = answer.headers["WWW-Authenticate"]
-    assert challenge.startswith(f"Bearer authorization_uri={root}/")
-    assert f"resource_id={root}/" in challenge
-    return answer.status_code == 401
+    """Whether an answer is the documented refusal of a token.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/authenticate-oauth
+    """
+    authorize = f"{root}/{DEFAULT_TENANT_ID}/oauth2/authorize"
+    assert answer.headers["WWW-Authenticate"] == (
+        f"Bearer authorization_uri={authorize}, resource_id={root}/"
+    )
+    return (answer.status_code, answer.content) == (401, b"")
 
 
 def test_a_request_without_a_token_is_told_where_to_get_one(organisation):
@@ -121,6 +153,11 @@ def test_an_expired_token_is_refused(organisation):
     assert organisation.get(token).status_code == 200
     organisation.clock.forward(minutes=2)
     assert refused(organisation.get(token), organisation.root)
+
+
+def test_an_id_token_is_for_another_audience(organisation):
+    result = signed_in(organisation, organisation.public(), organisation.person("Alex Baker"))
+    assert refused(organisation.get(result["id_token"]), organisation.root)
 
 
 def test_a_token_of_somebody_else_is_refused(organisation):
@@ -149,18 +186,51 @@ def test_a_reader_reads_and_writes_nothing(organisation):
     assert "prvCreateAccount" in answer.json()["error"]["message"]
 
 
-def test_an_administrator_acts_for_another(organisation):
-    reader = organisation.person("Casey Reader")
-    token = organisation.token()
-    assert organisation.who(token, CallerObjectId=reader.object_id) == "Casey Reader"
-    answer = organisation.call("POST", token, "accounts", {"name": "x"}, {"CallerObjectId": reader.object_id})
+@pytest.fixture(params=["CallerObjectId", "MSCRMCallerID"])
+def impersonation(request, organisation):
+    """The header with which somebody acts for another, by the ids that it takes."""
+
+    def header(name):
+        person = organisation.person(name)
+        sql = "SELECT systemuserid FROM systemuser WHERE azureactivedirectoryobjectid = ?"
+        key = organisation.store.rows(sql, [person.object_id])[0]["systemuserid"]
+        return {request.param: person.object_id if request.param == "CallerObjectId" else key}
+
+    return header
+
+
+@pytest.mark.parametrize("administrator", ["application", "person"])
+def test_an_administrator_acts_for_another(organisation, impersonation, administrator):
+    token = organisation.token() if administrator == "application" else organisation.token_of("Alex Baker")
+    assert organisation.who(token, **impersonation("Casey Reader")) == "Casey Reader"
+    answer = organisation.call("POST", token, "accounts", {"name": "x"}, impersonation("Casey Reader"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "0x80040220")
 
 
-def test_a_reader_acts_for_nobody(organisation):
+def test_a_reader_acts_for_nobody(organisation, impersonation):
     token = organisation.token_of("Casey Reader")
-    answer = organisation.get(token, CallerObjectId=organisation.person("Alex Baker").object_id)
+    answer = organisation.get(token, **impersonation("Alex Baker"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "0x80040220")
+
+
+@pytest.mark.parametrize("header", ["CallerObjectId", "MSCRMCallerID"])
+def test_nobody_acts_for_somebody_unknown(organisation, header):
+    token = organisation.token()
+    for unknown in ("00000000-0000-4000-8000-000000000000", "nobody", "' OR 1 = 1"):
+        answer = organisation.get(token, **{header: unknown})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "0x80072560")
+
+
+# A token that counts, of somebody whom the organisation does not know, is refused with 403 and not 401:
+# https://learn.microsoft.com/power-platform/admin/troubleshooting-user-needs-read-write-access-organization
+def test_an_application_that_is_no_user_of_the_organisation_is_no_member(organisation):
+    token = organisation.token()
+    organisation.store.connection.execute(
+        "DELETE FROM systemuser WHERE applicationid = ?", [DEFAULT_CLIENT_ID]
+    )
+    answer = organisation.get(token)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "0x80072560")
+    assert "WWW-Authenticate" not in answer.headers
 
 
 def test_somebody_who_left_the_organisation_is_no_member(organisation):
@@ -173,3 +243,34 @@ def test_somebody_who_left_the_organisation_is_no_member(organisation):
 def test_nobody_trusts_the_authority_unless_told_to(organisation):
     with pytest.raises(requests.exceptions.SSLError):
         requests.get(f"{organisation.root}{API}WhoAmI", timeout=10)
+
+
+def test_applications_stay_users_when_the_organisation_is_reset_or_restored(tmp_path):
+    """A file's snapshot may be of a time when nobody had to sign in."""
+    data = tmp_path / "crm.sqlite"
+
+    async def by_control(app, *steps):
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="https://localhost:8322"
+        ) as client:
+            for step in steps:
+                answer = await client.post(f"/sandbox/{step}", json={"name": "early"})
+                assert answer.is_success, answer.text
+            form = {"grant_type": "client_credentials", "scope": "https://localhost:8322/.default"}
+            form |= {"client_id": DEFAULT_CLIENT_ID, "client_secret": DEFAULT_CLIENT_SECRET}
+            tokens = await client.post(f"/{DEFAULT_TENANT_ID}/oauth2/v2.0/token", data=form)
+            bearer = f"Bearer {tokens.json().get('access_token')}"
+            return (await client.get(f"{API}WhoAmI", headers={"Authorization": bearer})).status_code
+
+    _in_a_host(Options(path=data, control=True, accounts=20), by_control, "snapshot")
+    secured = Options(path=data, control=True, accounts=20, tls=tmp_path / "tls")
+    for step in ("reset", "restore"):
+        assert _in_a_host(secured, by_control, step) == 200
+
+
+def _in_a_host(options, function, *arguments):
+    host = Hosted(options, 8322)
+    try:
+        return anyio.run(function, host.app, *arguments)
+    finally:
+        host.close()

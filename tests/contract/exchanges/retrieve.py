@@ -193,7 +193,7 @@ EXCHANGES = [
         {"primarycontactid": {"contactid": "{new2}", "lastname": "Anderson", "jobtitle": None}},
     ),
     _read(
-        "a lookup is expanded to a reference",
+        "a lookup of one row is expanded to a reference",
         _JOIN,
         "accounts({new1})?$select=name&$expand=primarycontactid/$ref",
         {

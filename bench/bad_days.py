@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ from crm_server.dataverse.sender import Sender
 from crm_tools.description import load
 from crm_tools.errors import UpstreamError
 from crm_tools.operations import Create, Delete, Update
+from hosted import root_of, sandbox
 
 AT_ONCE = 8
 FAULTS = (
@@ -55,28 +55,10 @@ def script(seed: int) -> str:
 
 
 @contextmanager
-def sandbox(file: Path, *more: str) -> Iterator[str]:
+def stored(file: Path, *more: str) -> Iterator[str]:
     """The embedded CRM on a file; yields its root address."""
-    command = [
-        sys.executable,
-        "-m",
-        "crm_server",
-        "sandbox",
-        "--port",
-        "0",
-        "--rows",
-        "10",
-        "--file",
-        str(file),
-    ]
-    process = subprocess.Popen([*command, *more], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    try:
-        yield process.stderr.readline().split()[-1].partition("/api/")[0]
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        process.stderr.close()
+    with sandbox("--rows", "10", "--file", str(file), *more) as ready:
+        yield root_of(ready)
 
 
 class Run:
@@ -179,9 +161,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         file, faults = Path(folder) / "crm.sqlite", Path(folder) / "faults.toml"
         faults.write_text(script(chosen.seed), encoding="utf-8")
-        with sandbox(file, "--faults", str(faults)) as address:
+        with stored(file, "--faults", str(faults)) as address:
             run = anyio.run(misbehave, address, chosen.seed, chosen.creates)
-        with sandbox(file) as address:
+        with stored(file) as address:
             rows = httpx.get(f"{address}/api/data/v9.2/{ROWS}", timeout=60).json()["value"]
     for what, count in sorted(run.told.items()):
         print(f"{what:45} {count:6,}")

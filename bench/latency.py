@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from hosted import root_of, sandbox
 from stdio_peer import HERE, Peer, report
 
 CALLS = 400
@@ -18,24 +16,9 @@ FILTER = "address1_city eq 'Seattle' and statecode eq 0"
 COLUMNS = "accountid,name,revenue,numberofemployees,telephone1,emailaddress1,address1_city,statecode"
 
 
-@contextmanager
-def sandbox() -> Iterator[str]:
-    """The embedded CRM as a process of its own; yields its root address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "crm_server", "sandbox", "--port", "0"], stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    try:
-        ready = process.stderr.readline()
-        yield ready.split()[-1].partition("/api/")[0]
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        process.stderr.close()
-
-
 def main() -> int:
-    with sandbox() as root:
+    with sandbox() as ready:
+        root = root_of(ready)
         query = f"$select={COLUMNS}&$filter={FILTER.replace(' ', '%20')}&$orderby=revenue%20desc"
         bare = Peer(str(HERE / "bare_server.py"), env={"BARE_URL": f"{root}/api/data/v9.2/accounts?{query}"})
         ours = Peer(

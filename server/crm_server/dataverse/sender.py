@@ -189,11 +189,12 @@ class Sender:
         if self._client is None:
             import httpx
 
+            from crm_server.dataverse.transport import PooledTransport
+
             self._client = httpx.AsyncClient(
                 auth=self.auth,
-                transport=self.transport,
+                transport=self.transport or PooledTransport(self.base_url, MOST),
                 timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS, pool=None),
-                limits=httpx.Limits(max_connections=MOST),
                 follow_redirects=False,
             )
         return self._client
@@ -227,7 +228,12 @@ def _translated(error: Exception, action: Action) -> UpstreamError:
     import httpx
 
     if isinstance(
-        error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol | httpx.InvalidURL
+        error,
+        httpx.ConnectError
+        | httpx.ConnectTimeout
+        | httpx.ProxyError
+        | httpx.UnsupportedProtocol
+        | httpx.InvalidURL,
     ):
         return NotSentError(
             "The CRM cannot be reached: no connection to its address. Nothing was changed. "

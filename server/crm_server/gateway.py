@@ -117,14 +117,14 @@ class Gateway:
         """One row."""
         await self._ask(fetch, self._judge(fetch))
         row = await self._crm.client().fetch(fetch)
-        return self._masked(row, fetch.table, fetch.expand)
+        return self._masked(row, fetch.table, fetch.select, fetch.expand)
 
     async def create(self, create: Create) -> Row:
         """The created row."""
         await self._ask(create, self._judge(create))
         self._spend(create)
         create = replace(create, returning=self._shown_unasked(create))
-        return self._masked(await self._crm.client().create(create), create.table)
+        return self._masked(await self._crm.client().create(create), create.table, create.returning)
 
     async def update(self, update: Update) -> Row:
         """The changed row."""
@@ -133,7 +133,7 @@ class Gateway:
             update = replace(update, etag=await self._ask_about_row(update, decision))
         self._spend(update)
         update = replace(update, returning=self._shown_unasked(update))
-        return self._masked(await self._crm.client().update(update), update.table)
+        return self._masked(await self._crm.client().update(update), update.table, update.returning)
 
     async def delete(self, delete: Delete) -> None:
         """Deletes the row, in the version that a human saw when one was asked."""
@@ -189,8 +189,9 @@ class Gateway:
     async def _ask_about_row(self, write: Update | Delete, decision: Decision) -> str | None:
         """Show the row as it is, ask, and return the version that was shown."""
         table = self._crm.tables[write.table]
-        before = await self._crm.client().fetch(self._before(write, table))
-        before = self._masked(before, write.table)
+        fetch = self._before(write, table)
+        row = await self._crm.client().fetch(fetch)
+        before = self._masked(row, write.table, fetch.select, fetch.expand)
         plan = plan_for(write, before, table, self._crm.tables, self._crm.environment)
         await self._approver.approve(plan, decision)
         return write.etag or before.get(ETAG)
@@ -226,23 +227,35 @@ class Gateway:
         if result.next_link is not None:
             continuation = Continuation(query, result.next_link)
             cursor = self._crm.cursors.seal(continuation, self._principal.name, self._crm.now())
-        rows = tuple(self._masked(row, query.table, query.expand) for row in result.rows)
+        rows = tuple(self._masked(row, query.table, query.select, query.expand) for row in result.rows)
         return Page(query, rows, cursor, result.total, result.total_is_floor)
 
-    def _masked(self, row: Row, table: str, expand: tuple[Expansion, ...] = ()) -> Row:
-        """The row without the names of rows that the caller may not read."""
+    def _masked(
+        self, row: Row, table: str, selected: tuple[str, ...], expand: tuple[Expansion, ...] = ()
+    ) -> Row:
+        """What was asked for, and so judged, of a row, without the names of rows the caller may not read.
+
+        Dataverse sends more than it is asked for: with an amount of money also its currency.
+        """
+        facts = self._crm.tables[table]
         withheld = {
             column.name + FORMATTED
-            for column in self._crm.tables[table].columns.values()
+            for column in facts.columns.values()
             if column.type is ColumnType.LOOKUP and not self._may_name(column.targets)
         }
-        masked: dict[str, Any] = {name: value for name, value in row.items() if name not in withheld}
+        # The part before "@" is a column's name, or nothing where an annotation is the row's own.
+        asked = {"", facts.key, *selected}
+        masked: dict[str, Any] = {
+            name: value
+            for name, value in row.items()
+            if name.partition("@")[0] in asked and name not in withheld
+        }
         for item in expand:
-            related = masked.get(item.name)
+            related = row.get(item.name)
             if item.many and related:
-                masked[item.name] = [self._masked(child, item.table) for child in related]
+                masked[item.name] = [self._masked(child, item.table, item.select) for child in related]
             elif related:
-                masked[item.name] = self._masked(related, item.table)
+                masked[item.name] = self._masked(related, item.table, item.select)
         return masked
 
     def _may_name(self, targets: tuple[str, ...]) -> bool:

@@ -155,6 +155,19 @@ async def test_hidden_columns_are_in_no_answer(tmp_path: Path) -> None:
     assert all("name" not in contact for contact in contacts)
 
 
+async def test_what_the_crm_adds_unasked_is_in_no_answer(tmp_path: Path) -> None:
+    """Dataverse sends the currency with every amount of money."""
+    hidden = '\n[hidden]\nopportunity = ["transactioncurrencyid"]\n'
+    async with memory_client(policy_file(tmp_path, ALLOW_ALL + hidden)) as client:
+        found = await content(
+            client, "list_opportunities", select=["name", "estimatedvalue"], top=1, filter="estimatedvalue gt 0"
+        )
+        key = found["records"][0]["opportunityid"]
+        one = await content(client, "get_opportunity", opportunityid=key, select=["name", "estimatedvalue"])
+        assert "transactioncurrency" not in json.dumps([found, one])
+        assert one["record"].keys() == {"opportunityid", "name", "estimatedvalue", "etag", "url"}
+
+
 async def test_a_limit_on_writes_says_when_it_frees(tmp_path: Path) -> None:
     policy = policy_file(tmp_path, ALLOW_ALL + "\n[limits]\nwrites_per_minute = 2\n")
     async with memory_client(policy) as client:

@@ -160,7 +160,11 @@ async def test_what_the_crm_adds_unasked_is_in_no_answer(tmp_path: Path) -> None
     hidden = '\n[hidden]\nopportunity = ["transactioncurrencyid"]\n'
     async with memory_client(policy_file(tmp_path, ALLOW_ALL + hidden)) as client:
         found = await content(
-            client, "list_opportunities", select=["name", "estimatedvalue"], top=1, filter="estimatedvalue gt 0"
+            client,
+            "list_opportunities",
+            select=["name", "estimatedvalue"],
+            top=1,
+            filter="estimatedvalue gt 0",
         )
         key = found["records"][0]["opportunityid"]
         one = await content(client, "get_opportunity", opportunityid=key, select=["name", "estimatedvalue"])

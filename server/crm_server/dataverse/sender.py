@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from crm_server.dataverse import crm_request_id
-from crm_server.dataverse.pacing import MOST, Pacer
+from crm_server.dataverse.pacing import MOST_TOGETHER, Pacer
 from crm_server.dataverse.requests import CrmRequest
 from crm_server.dataverse.responses import CrmResponse, error_from, request_id, retry_after
 from crm_server.sign_in import callers
@@ -109,7 +109,7 @@ class Sender:
                 await self._throttled(response, attempt, deadline)
                 attempt -= 1
             elif response.status not in UNAVAILABLE:
-                self.pacer.answered()
+                self.pacer.answered(callers.name(), response.headers)
                 return response
             elif request.action is Action.READ:
                 await self.wait(attempt, deadline, error_from(response))
@@ -141,8 +141,8 @@ class Sender:
         seconds = asked if asked is not None else min(8.0, 0.5 * 2 ** (attempt - 1))
         if self.clock() + seconds > deadline:
             raise error_from(response)
-        # The pause is everybody's: who waits for a turn sends after it, and fewer at a time.
-        self.pacer.throttled(seconds)
+        # The pause is the caller's: what waits for a turn is sent after it, and less at a time.
+        self.pacer.throttled(callers.name(), seconds)
 
     def _url(self, path: str) -> str:
         """The address of a path, or of a nextLink that stays in this environment's API.
@@ -193,7 +193,7 @@ class Sender:
 
             self._client = httpx.AsyncClient(
                 auth=self.auth,
-                transport=self.transport or PooledTransport(self.base_url, MOST),
+                transport=self.transport or PooledTransport(self.base_url, MOST_TOGETHER),
                 timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS, pool=None),
                 follow_redirects=False,
             )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crm_server.dataverse.reading import Reading
 from crm_server.dataverse.requests import (
     CrmRequest,
     build,
@@ -71,6 +72,7 @@ class DataverseClient:
     def __init__(self, sender: Sender, tables: Mapping[str, Table]) -> None:
         self._sender = sender
         self._tables = tables
+        self._reading = Reading(sender)
         self._writing = Writing(sender, tables)
 
     async def query(self, query: Query) -> ResultPage:
@@ -118,7 +120,7 @@ class DataverseClient:
         await self._sender.aclose()
 
     async def _success(self, request: CrmRequest) -> CrmResponse:
-        return checked(await self._sender.send(request, self._sender.deadline()))
+        return checked(await self._reading.read(request))
 
 
 def open_client(

@@ -26,7 +26,7 @@ _UNDESCRIBED_SETS = {
 class CrmRequest:
     """A request as a value. ``path`` is relative to the service root and already encoded.
 
-    ``action`` decides how the request may be repeated.
+    ``action`` decides how the request may be repeated. ``content`` is a body that is not JSON.
     """
 
     method: str
@@ -34,6 +34,7 @@ class CrmRequest:
     action: Action
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
+    content: bytes | None = None
 
 
 def build(operation: Operation, tables: Mapping[str, Table]) -> CrmRequest:

@@ -61,9 +61,9 @@ def parse_page(response: CrmResponse) -> ResultPage:
     content = _object(response)
     rows, link, total = content.get("value"), content.get("@odata.nextLink"), content.get("@odata.count")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise _unreadable(response)
+        raise unreadable(response)
     if not isinstance(link, str | None) or not isinstance(total, int | None):
-        raise _unreadable(response)
+        raise unreadable(response)
     floor = total is not None and (content.get(_LIMIT_EXCEEDED) is True or total >= COUNT_LIMIT)
     return ResultPage(tuple(rows), link, total, floor)
 
@@ -184,13 +184,14 @@ def _object(response: CrmResponse) -> dict[str, Any]:
     try:
         content = json.loads(response.body)
     except ValueError:
-        raise _unreadable(response) from None
+        raise unreadable(response) from None
     if not isinstance(content, dict):
-        raise _unreadable(response)
+        raise unreadable(response)
     return content
 
 
-def _unreadable(response: CrmResponse) -> UnreadableAnswerError:
+def unreadable(response: CrmResponse) -> UnreadableAnswerError:
+    """The error of an answer that is none of the Web API."""
     return UnreadableAnswerError(
         "The CRM's answer cannot be read: it is not the JSON that the Web API documents. "
         "Something between this server and the CRM may have answered instead.",

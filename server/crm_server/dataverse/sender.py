@@ -46,6 +46,9 @@ _OUTCOME = {
 }
 
 
+LateRead = Callable[[], CrmRequest]
+
+
 class NotSentError(UnavailableError):
     """No connection came about, so nothing was changed."""
 
@@ -87,21 +90,23 @@ class Sender:
         """When an operation that begins now has to end."""
         return self.clock() + DEADLINE_SECONDS
 
-    async def send(self, request: CrmRequest, deadline: float) -> CrmResponse:
+    async def send(self, request: CrmRequest | LateRead, deadline: float) -> CrmResponse:
         """The answer to a request, successful or not.
+
+        A read can be given as a function, which is called for the request each time its turn has come.
 
         Raises:
             UnclearError: The request writes, and nobody knows whether it was carried out.
             UpstreamError: There is no whole answer, or it must not be asked for.
         """
-        url = self._url(request.path)
+        action = request.action if isinstance(request, CrmRequest) else Action.READ
         attempt = 0
         while True:
             attempt += 1
             try:
-                response = await self._once(request, url, deadline)
+                response = await self._once(request, action, deadline)
             except (NotSentError, UnclearError) as error:
-                if isinstance(error, UnclearError) and request.action is not Action.READ:
+                if isinstance(error, UnclearError) and action is not Action.READ:
                     raise
                 await self.wait(attempt, deadline, error)
                 continue
@@ -111,11 +116,11 @@ class Sender:
             elif response.status not in UNAVAILABLE:
                 self.pacer.answered(callers.name(), response.headers)
                 return response
-            elif request.action is Action.READ:
+            elif action is Action.READ:
                 await self.wait(attempt, deadline, error_from(response))
             else:
                 raise UnclearError(
-                    f"The CRM was not available. {_OUTCOME[request.action]}",
+                    f"The CRM was not available. {_OUTCOME[action]}",
                     status=response.status,
                     request_id=request_id(response),
                 )
@@ -162,7 +167,7 @@ class Sender:
             )
         return path
 
-    async def _once(self, request: CrmRequest, url: str, deadline: float) -> CrmResponse:
+    async def _once(self, request: CrmRequest | LateRead, action: Action, deadline: float) -> CrmResponse:
         import httpx
 
         async with self.pacer.turn(callers.name()):
@@ -171,17 +176,23 @@ class Sender:
                 raise NotSentError("The time for this call was over before the CRM could be asked.")
             try:
                 with anyio.fail_after(left):
-                    response = await self._exchange(request, httpx.URL(url))
+                    response = await self._exchange(request if isinstance(request, CrmRequest) else request())
             except TimeoutError:
-                raise UnclearError(f"The CRM did not answer in time. {_OUTCOME[request.action]}") from None
+                raise UnclearError(f"The CRM did not answer in time. {_OUTCOME[action]}") from None
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-                raise _translated(error, request.action) from None
+                raise _translated(error, action) from None
         crm_request_id.set(request_id(response))
         return response
 
-    async def _exchange(self, request: CrmRequest, url: httpx.URL) -> CrmResponse:
+    async def _exchange(self, request: CrmRequest) -> CrmResponse:
+        import httpx
+
         async with self._connected().stream(
-            request.method, url, headers={**COMMON_HEADERS, **request.headers}, json=request.body
+            request.method,
+            httpx.URL(self._url(request.path)),
+            headers={**COMMON_HEADERS, **request.headers},
+            json=request.body,
+            content=request.content,
         ) as answer:
             return CrmResponse(answer.status_code, dict(answer.headers), await _whole_body(answer))
 

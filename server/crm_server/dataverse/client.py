@@ -22,6 +22,7 @@ from crm_server.dataverse.responses import (
     parse_row,
 )
 from crm_server.dataverse.sender import Sender, checked
+from crm_server.dataverse.versions import NOT_MODIFIED, Versions, if_changed
 from crm_server.dataverse.writing import Writing
 from crm_tools.operations import Create, Delete, Fetch, Query, Row, Update
 from crm_tools.tables import Table
@@ -74,6 +75,7 @@ class DataverseClient:
         self._tables = tables
         self._reading = Reading(sender)
         self._writing = Writing(sender, tables)
+        self._versions = Versions(tables)
 
     async def query(self, query: Query) -> ResultPage:
         """The first page of rows."""
@@ -84,8 +86,17 @@ class DataverseClient:
         return parse_page(await self._success(next_page(link, page_size)))
 
     async def fetch(self, fetch: Fetch) -> Row:
-        """One row."""
-        return parse_row(await self._success(build(fetch, self._tables)))
+        """One row; one that was read before is sent again only if it has changed."""
+        request = build(fetch, self._tables)
+        if not self._versions.tell_all_of(fetch):
+            return parse_row(await self._success(request))
+        known = self._versions.known(request.path)
+        response = await self._reading.read(if_changed(request, known))
+        if known is not None and response.status == NOT_MODIFIED:
+            return known
+        row = parse_row(checked(response))
+        self._versions.keep(request.path, row)
+        return row
 
     async def create(self, create: Create) -> Row:
         """The created row; after an unclear outcome the row is looked at before anything is sent again."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from crm_tools.errors import InputError
+from crm_tools.errors import InputError, UnreadableAnswerError
 from crm_tools.operations import Expansion, OrderBy, Query
 
 LIFETIME = timedelta(hours=1)
@@ -30,6 +30,53 @@ class Continuation:
 
     query: Query
     link: str
+    walk: Walk
+
+    def on(self, link: str) -> Continuation:
+        """The continuation behind the page that this one leads to.
+
+        Raises:
+            UnreadableAnswerError: The link was followed before: the pages go round in a circle.
+        """
+        return Continuation(self.query, link, self.walk.step(link))
+
+
+def continuation(query: Query, link: str) -> Continuation:
+    """The continuation behind the first page of a query."""
+    return Continuation(query, link, Walk(_digest(link)))
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Finds out whether links lead in a circle, with one of them remembered (Brent's algorithm).
+
+    After 1, 2, 4, 8 ... steps (``stride``) the link then reached becomes the ``milestone``; whoever walks in
+    a circle comes past it again.
+    """
+
+    milestone: str
+    stride: int = 1
+    steps: int = 0
+
+    def step(self, link: str) -> Walk:
+        """The walk one link further.
+
+        Raises:
+            UnreadableAnswerError: It has come past its milestone again.
+        """
+        digest = _digest(link)
+        if digest == self.milestone:
+            raise UnreadableAnswerError(
+                "The CRM's pages go round in a circle: the next one was shown before. What was shown so "
+                "far may not be all there is. Narrow the filter, or sort by another column."
+            )
+        if self.steps + 1 == self.stride:
+            return Walk(digest, self.stride * 2)
+        return Walk(self.milestone, self.stride, self.steps + 1)
+
+
+def _digest(link: str) -> str:
+    return hashlib.sha256(link.encode()).hexdigest()[:16]
 
 
 class Cursors:
@@ -41,6 +88,7 @@ class Cursors:
     def seal(self, continuation: Continuation, caller: str, now: datetime) -> str:
         """The cursor for a continuation. Only the same caller can open it, within an hour."""
         content = {"q": _dump(continuation.query), "l": continuation.link, "e": (now + LIFETIME).timestamp()}
+        content["w"] = [continuation.walk.milestone, continuation.walk.stride, continuation.walk.steps]
         payload = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
         return base64.urlsafe_b64encode(self._tag(payload, caller) + payload).decode().rstrip("=")
 
@@ -66,7 +114,7 @@ class Cursors:
         query = _load(content["q"])
         if now.timestamp() > content["e"] or query.table != table:
             raise refused
-        return Continuation(query, content["l"])
+        return Continuation(query, content["l"], Walk(*content["w"]))
 
     def _tag(self, payload: bytes, caller: str) -> bytes:
         return hmac.digest(self._key, caller.encode() + b"\0" + payload, hashlib.sha256)[:_TAG_BYTES]

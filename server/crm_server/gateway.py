@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from crm_server.approval import Approver, plan_for
-from crm_server.cursors import Continuation, Cursors
+from crm_server.cursors import Continuation, Cursors, continuation
 from crm_server.dataverse.client import DataverseClient
 from crm_server.dataverse.requests import build
 from crm_server.dataverse.responses import ResultPage
@@ -105,13 +105,14 @@ class Gateway:
 
     async def next_page(self, table: str, cursor: str) -> Page:
         """The page a cursor leads to; the policy is asked anew."""
-        continuation = self._crm.cursors.open(cursor, table, self._principal.name, self._crm.now())
-        query = continuation.query
+        before = self._crm.cursors.open(cursor, table, self._principal.name, self._crm.now())
+        query = before.query
         decision = self._judge(query)
         if decision.max_rows is not None and decision.max_rows < query.top:
             raise InputError("The policy now allows fewer rows for one read. Run the list again.")
         await self._ask(query, decision)
-        return self._page(query, await self._crm.client().next_page(continuation.link, query.top))
+        result = await self._crm.client().next_page(before.link, query.top)
+        return self._page(query, result, before)
 
     async def fetch(self, fetch: Fetch) -> Row:
         """One row."""
@@ -222,11 +223,11 @@ class Gateway:
             == len(expansion.select) + 1
         )
 
-    def _page(self, query: Query, result: ResultPage) -> Page:
+    def _page(self, query: Query, result: ResultPage, before: Continuation | None = None) -> Page:
         cursor = None
-        if result.next_link is not None:
-            continuation = Continuation(query, result.next_link)
-            cursor = self._crm.cursors.seal(continuation, self._principal.name, self._crm.now())
+        if (link := result.next_link) is not None:
+            following = continuation(query, link) if before is None else before.on(link)
+            cursor = self._crm.cursors.seal(following, self._principal.name, self._crm.now())
         rows = tuple(self._masked(row, query.table, query.select, query.expand) for row in result.rows)
         return Page(query, rows, cursor, result.total, result.total_is_floor)
 

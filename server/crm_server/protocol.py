@@ -25,7 +25,7 @@ from crm_server.app import Application
 from crm_server.approval import Plan
 from crm_server.call import CallAnswer, InputNeededError, UnknownToolError
 from crm_server.policy.model import Decision, Principal
-from crm_server.sign_in.callers import called_with
+from crm_server.sign_in import callers
 from crm_tools.catalogue import Tool
 from crm_tools.errors import ApprovalError
 
@@ -88,8 +88,9 @@ class _Adapter:
         modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
         approver = _TwoCallApprover(context, params, self._spent) if modern else _AskingApprover(context)
         try:
-            with called_with(getattr(context.request, "headers", None)):
-                answer = await self._caller.call(params.name, params.arguments or {}, Principal(), approver)
+            with callers.called_with(getattr(context.request, "headers", None)):
+                principal = Principal(callers.name()) if callers.name() else Principal()
+                answer = await self._caller.call(params.name, params.arguments or {}, principal, approver)
         except UnknownToolError as error:
             raise MCPError(code=types.INVALID_PARAMS, message=str(error)) from None
         except _QuestionError as question:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_server.cursors import LIFETIME, Continuation, Cursors
-from crm_tools.errors import InputError
+from crm_server.cursors import LIFETIME, Cursors, continuation
+from crm_tools.errors import InputError, UnreadableAnswerError
 from crm_tools.operations import Expansion, OrderBy, Query
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -23,7 +23,7 @@ QUERY = Query(
     top=7,
     count=True,
 )
-CONTINUATION = Continuation(
+CONTINUATION = continuation(
     QUERY, "https://contoso.crm.dynamics.com/api/data/v9.2/accounts?$skiptoken=%253Ccookie"
 )
 
@@ -70,3 +70,27 @@ def test_a_cursor_with_one_character_changed_is_refused(data: st.DataObject) -> 
     other = "A" if cursor[place] != "A" else "B"
     with pytest.raises(InputError):
         cursors.open(cursor[:place] + other + cursor[place + 1 :], "account", "ann", NOW)
+
+
+def followed(links: list[str], cursors: Cursors) -> int:
+    """How many links are followed, each by a cursor of its own, before the circle is noticed."""
+    cursor = cursors.seal(continuation(QUERY, links[0]), "ann", NOW)
+    for number, link in enumerate(links[1:], start=1):
+        try:
+            following = cursors.open(cursor, "account", "ann", NOW).on(link)
+        except UnreadableAnswerError:
+            return number
+        cursor = cursors.seal(following, "ann", NOW)
+    return len(links)
+
+
+@given(st.integers(0, 40), st.integers(1, 40))
+def test_links_that_go_round_in_a_circle_are_refused_soon(before: int, circle: int) -> None:
+    links = [f"https://crm/{number}" for number in range(before)]
+    links += [f"https://crm/{before + number % circle}" for number in range(4 * (before + circle) + 4)]
+    assert before + circle <= followed(links, Cursors(b"k" * 32)) <= 3 * (before + circle)
+
+
+@given(st.lists(st.text(), min_size=1, max_size=60, unique=True))
+def test_links_that_lead_on_are_followed_to_the_end(links: list[str]) -> None:
+    assert followed(links, Cursors(b"k" * 32)) == len(links)

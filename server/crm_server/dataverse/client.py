@@ -21,6 +21,7 @@ from crm_server.dataverse.responses import (
     parse_page,
     parse_row,
 )
+from crm_server.dataverse.selling import Close, Qualify, Selling
 from crm_server.dataverse.sender import Sender, checked
 from crm_server.dataverse.versions import NOT_MODIFIED, Versions, if_changed
 from crm_server.dataverse.writing import Writing
@@ -75,6 +76,7 @@ class DataverseClient:
         self._tables = tables
         self._reading = Reading(sender)
         self._writing = Writing(sender, tables)
+        self._selling = Selling(sender)
         self._versions = Versions(tables)
 
     async def query(self, query: Query) -> ResultPage:
@@ -109,6 +111,14 @@ class DataverseClient:
     async def delete(self, delete: Delete) -> None:
         """Deletes the row; after an unclear outcome as :meth:`create`."""
         await self._writing.delete(delete)
+
+    async def qualify(self, qualify: Qualify) -> Mapping[str, str]:
+        """Ids of what was made of a lead, by table; the lead is looked at before each try."""
+        return await self._selling.qualify(qualify)
+
+    async def close(self, close: Close) -> None:
+        """Closes an opportunity as won or lost; it is looked at before each try."""
+        await self._selling.close(close)
 
     async def who_am_i(self) -> Mapping[str, Any]:
         """Ids of the signed-in user, business unit and organisation."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
-from crm_server.approval import Approver
+from crm_server.approval import Approver, InputNeededError
 from crm_server.dataverse import crm_request_id
 from crm_server.gateway import Crm, Gateway, Trail
 from crm_server.log import bound, get_logger
@@ -37,20 +37,18 @@ class UnknownToolError(LookupError):
         super().__init__(f"Unknown tool: {name[:100]}")
 
 
-class InputNeededError(Exception):
-    """The call cannot go on before the client has asked its human; the protocol era decides how."""
-
-
 @dataclass(frozen=True)
 class CallAnswer:
     """The answer of a call: ``content`` is JSON, ``is_error`` says whether it describes an error.
 
-    ``decision`` is the policy's, when the call got as far as to be judged.
+    ``decision`` is the policy's, when the call got as far as to be judged; ``environment`` says where the
+    call was made.
     """
 
     content: Mapping[str, Any]
     is_error: bool = False
     decision: Decision | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def text(self) -> str:
@@ -80,6 +78,10 @@ class Caller:
         if name not in self._offered:
             raise UnknownToolError(name)
         return self._offered[name]
+
+    def environment(self) -> Mapping[str, Any]:
+        """What is known of the environment the present caller works in."""
+        return self._crm.identities.facts()
 
     async def call(
         self, name: str, arguments: Mapping[str, Any], principal: Principal, approver: Approver
@@ -119,7 +121,14 @@ class Caller:
         trail: Trail,
         request_id: str,
     ) -> CallAnswer:
-        gateway = Gateway(self._crm, principal, approver, trail)
+        async with self._crm.identities.learning() as asked:
+            gateway = Gateway(self._crm, principal, approver, trail, asked)
+            answer = await self._answer(tool, arguments, gateway, trail, request_id)
+        return replace(answer, environment=self.environment())
+
+    async def _answer(
+        self, tool: Tool, arguments: Mapping[str, Any], gateway: Gateway, trail: Trail, request_id: str
+    ) -> CallAnswer:
         try:
             tool.checker.check(arguments)
             content = await tool.handler(arguments, Context(tool.table, self._crm.tables, gateway))

@@ -34,7 +34,7 @@ async def login(settings: Settings) -> str:
         found = await client.identify()
     finally:
         await client.aclose()
-    return f"Signed in to {found.organization} ({found.kind}) at {settings.url} as {found.user}."
+    return f"Signed in to {found.described} at {settings.url} as {found.user}."
 
 
 def _at_terminal(settings: Settings) -> TokenProvider | None:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from crm_server.dataverse.requests import (
     CrmRequest,
     build,
     current_organization,
     next_page,
-    user_name,
+    own_name,
     who_am_i,
 )
 from crm_server.dataverse.responses import (
@@ -22,6 +24,7 @@ from crm_server.dataverse.responses import (
 )
 from crm_server.dataverse.sender import Sender, checked
 from crm_server.dataverse.writing import Writing
+from crm_tools.errors import UnavailableError, UpstreamError
 from crm_tools.operations import Create, Delete, Fetch, Query, Row, Update
 from crm_tools.tables import Table
 
@@ -36,6 +39,11 @@ class Environment:
     organization: str
     kind: str
     user: str
+
+    @property
+    def described(self) -> str:
+        """Organisation and kind as people read them."""
+        return f"{self.organization} ({'kind unknown' if self.kind == UNKNOWN_KIND else self.kind})"
 
 
 # What people call the kinds of environments; the numbers are those of the enumeration OrganizationType.
@@ -63,6 +71,7 @@ KINDS: Mapping[str, str] = {
     "Teams": "Teams environment",
     "15": "Teams environment",
 }
+UNKNOWN_KIND = "unknown"
 
 
 class DataverseClient:
@@ -102,23 +111,51 @@ class DataverseClient:
         return parse_row(await self._success(who_am_i()))
 
     async def identify(self) -> Environment:
-        """Which organisation this is, of which kind, and who is signed in."""
-        who = parse_row(await self._success(who_am_i()))
-        details = parse_row(await self._success(current_organization())).get("Detail")
-        named = parse_row(await self._success(user_name(str(who.get("UserId", "")))))
+        """Which organisation this is, of which kind, and who is signed in; asked for all at once."""
+        who, organization, named = await self._together(who_am_i(), current_organization(), own_name())
+        user_id = parse_row(checked(who)).get("UserId")
+        details = parse_row(checked(organization)).get("Detail")
         found = details if isinstance(details, dict) else {}
         return Environment(
             organization=str(found.get("FriendlyName") or "an organisation without a name"),
-            kind=KINDS.get(str(found.get("OrganizationType")), "kind unknown"),
-            user=str(named.get("fullname") or who.get("UserId")),
+            kind=KINDS.get(str(found.get("OrganizationType")), UNKNOWN_KIND),
+            user=_name_in(named) or str(user_id),
         )
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._sender.aclose()
 
+    async def _together(self, *requests: CrmRequest) -> list[CrmResponse]:
+        """The answers to reads that are under way at the same time, successful or not."""
+        deadline = self._sender.deadline()
+        answers: list[CrmResponse | UpstreamError] = [UnavailableError("not sent")] * len(requests)
+
+        async def send(place: int, request: CrmRequest) -> None:
+            try:
+                answers[place] = await self._sender.send(request, deadline)
+            except UpstreamError as error:  # Kept out of the group, which would wrap it.
+                answers[place] = error
+
+        async with anyio.create_task_group() as tasks:
+            for place, request in enumerate(requests):
+                tasks.start_soon(send, place, request)
+        for answer in answers:
+            if isinstance(answer, UpstreamError):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, CrmResponse)]
+
     async def _success(self, request: CrmRequest) -> CrmResponse:
         return checked(await self._sender.send(request, self._sender.deadline()))
+
+
+def _name_in(users: CrmResponse) -> str | None:
+    """The name of the only user; none where a security role does not let users be read."""
+    if 400 <= users.status < 500:
+        return None
+    rows = parse_page(checked(users)).rows
+    name = rows[0].get("fullname") if rows else None
+    return name if isinstance(name, str) else None
 
 
 def open_client(

@@ -20,6 +20,7 @@ from crm_server.gateway import Crm, Gateway, Trail
 from crm_server.log import bound, get_logger
 from crm_server.policy.decide import ever_allows
 from crm_server.policy.model import Decision, Principal
+from crm_server.tracing import describe_call, trace_id
 from crm_tools.catalogue import Tool
 from crm_tools.errors import AnswerTooLargeError, CrmError, InternalError
 from crm_tools.handlers import Context
@@ -97,8 +98,10 @@ class Caller:
         request_id = uuid4().hex[:12]
         crm_request_id.set(None)
         started = time.perf_counter()
-        with bound(request_id=request_id):
+        with bound(request_id=request_id, **trace_id()):
             answer = await self._run(tool, arguments, principal, approver, trail, request_id)
+            outcome = answer.content["error"]["code"] if answer.is_error else "ok"
+            describe_call(trail.table, trail.effect, outcome, answer.decision, request_id)
             log.info(
                 "call",
                 tool=tool.name,
@@ -106,7 +109,7 @@ class Caller:
                 effect=trail.effect,
                 decision=answer.decision.outcome.value if answer.decision else "none",
                 rules=list(answer.decision.rules) if answer.decision else [],
-                outcome=answer.content["error"]["code"] if answer.is_error else "ok",
+                outcome=outcome,
                 duration_ms=round((time.perf_counter() - started) * 1000, 1),
                 crm_request_id=crm_request_id.get(),
             )

@@ -26,6 +26,7 @@ from crm_server.approval import Approver, InputNeededError, Plan
 from crm_server.call import CallAnswer, UnknownToolError
 from crm_server.policy.model import Decision, Principal
 from crm_server.sign_in.callers import called_with
+from crm_server.tracing import continue_http_trace
 from crm_tools.catalogue import Tool
 from crm_tools.errors import ApprovalError
 
@@ -61,6 +62,7 @@ def build_server(application: Application) -> Server[Any]:
         on_get_prompt=adapter.get_prompt,
     )
     security = RequestStateSecurity.ephemeral(ttl=_APPROVAL_SECONDS)
+    server.middleware.insert(0, continue_http_trace)
     server.middleware.append(RequestStateBoundary(security, default_audience=SERVER_NAME))
     return server
 

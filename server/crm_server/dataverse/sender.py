@@ -18,6 +18,7 @@ from crm_server.dataverse import crm_request_id
 from crm_server.dataverse.pacing import MOST, Pacer
 from crm_server.dataverse.requests import CrmRequest
 from crm_server.dataverse.responses import CrmResponse, error_from, request_id, retry_after
+from crm_server.dataverse.spans import RequestSpan, note, request_span, trace_headers
 from crm_server.sign_in import callers
 from crm_tools.errors import UnavailableError, UnreadableAnswerError, UpstreamError
 from crm_tools.operations import Action
@@ -95,9 +96,16 @@ class Sender:
             UpstreamError: There is no whole answer, or it must not be asked for.
         """
         url = self._url(request.path)
+        with request_span(request.method, url) as span:
+            return span.answered(await self._repeated(request, url, deadline, span))
+
+    async def _repeated(
+        self, request: CrmRequest, url: str, deadline: float, span: RequestSpan
+    ) -> CrmResponse:
         attempt = 0
         while True:
             attempt += 1
+            span.sending()
             try:
                 response = await self._once(request, url, deadline)
             except (NotSentError, UnclearError) as error:
@@ -129,6 +137,7 @@ class Sender:
         seconds = min(8.0, 0.5 * 2 ** (attempt - 1)) * (0.5 + self.rng.random() / 2)
         if attempt >= TRIES or self.clock() + seconds > deadline:
             raise error
+        note("crm.retry", attempt=attempt, wait_seconds=seconds, reason=error.code)
         await self.sleep(seconds)
 
     async def aclose(self) -> None:
@@ -141,6 +150,7 @@ class Sender:
         seconds = asked if asked is not None else min(8.0, 0.5 * 2 ** (attempt - 1))
         if self.clock() + seconds > deadline:
             raise error_from(response)
+        note("crm.throttled", wait_seconds=seconds)
         # The pause is everybody's: who waits for a turn sends after it, and fewer at a time.
         self.pacer.throttled(seconds)
 
@@ -180,8 +190,9 @@ class Sender:
         return response
 
     async def _exchange(self, request: CrmRequest, url: httpx.URL) -> CrmResponse:
+        headers = {**COMMON_HEADERS, **request.headers, **trace_headers()}
         async with self._connected().stream(
-            request.method, url, headers={**COMMON_HEADERS, **request.headers}, json=request.body
+            request.method, url, headers=headers, json=request.body
         ) as answer:
             return CrmResponse(answer.status_code, dict(answer.headers), await _whole_body(answer))
 

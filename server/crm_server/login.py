@@ -29,7 +29,9 @@ async def login(settings: Settings) -> str:
         raise SettingsError("No environment is set. Set DYNAMICS_URL and the sign-in settings.")
     provider = _at_terminal(settings) or provider_for(settings)()
     auth = None if provider is None else bearer_auth(provider)
-    client = open_client(base_url=settings.url, tables=load().tables, auth=auth)
+    client = open_client(
+        base_url=settings.url, tables=load().tables, auth=auth, private_network=settings.private_network
+    )
     try:
         found = await client.identify()
     finally:

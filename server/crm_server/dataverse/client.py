@@ -164,6 +164,7 @@ def open_client(
     tables: Mapping[str, Table],
     auth: httpx.Auth | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
+    private_network: bool = False,
 ) -> DataverseClient:
     """A client of the environment at ``base_url``, such as ``https://contoso.crm.dynamics.com``."""
-    return DataverseClient(Sender(base_url, auth, transport), tables)
+    return DataverseClient(Sender(base_url, auth, transport, private_network=private_network), tables)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from crm_server.dataverse import crm_request_id
+from crm_server.dataverse.addresses import Resolve, Watch, resolve, watch
 from crm_server.dataverse.pacing import MOST, Pacer
 from crm_server.dataverse.requests import CrmRequest
 from crm_server.dataverse.responses import CrmResponse, error_from, request_id, retry_after
@@ -79,6 +80,9 @@ class Sender:
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     clock: Callable[[], float] = time.monotonic
     rng: random.Random = field(default_factory=random.Random)
+    private_network: bool = False
+    resolve: Resolve = resolve
+    _watch: Watch | None = field(default=None, init=False, repr=False)
     _client: httpx.AsyncClient | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -191,8 +195,9 @@ class Sender:
 
     async def _exchange(self, request: CrmRequest, url: httpx.URL) -> CrmResponse:
         headers = {**COMMON_HEADERS, **request.headers, **trace_headers()}
-        async with self._connected().stream(
-            request.method, url, headers=headers, json=request.body
+        client = self._connected()
+        async with client.stream(
+            request.method, url, headers=headers, json=request.body, extensions={"trace": self._watch}
         ) as answer:
             return CrmResponse(answer.status_code, dict(answer.headers), await _whole_body(answer))
 
@@ -200,6 +205,10 @@ class Sender:
         if self._client is None:
             import httpx
 
+            # Another transport than the network's connects nowhere.
+            if self.transport is None:
+                host = httpx.URL(self.base_url).raw_host.decode("ascii")
+                self._watch = watch(host, self.private_network, self.resolve)
             self._client = httpx.AsyncClient(
                 auth=self.auth,
                 transport=self.transport,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -10,12 +9,14 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+import structlog
 from mcp import Client
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from structlog.testing import capture_logs
 
 from crm_sandbox import create_app
 from crm_server.app import build_application
@@ -266,12 +267,11 @@ def test_no_key_is_in_a_template(path: str, template: str) -> None:
     assert template_of(path) == template
 
 
-async def test_a_call_that_is_part_of_a_trace_is_logged_with_it(capsys: pytest.CaptureFixture[str]) -> None:
-    from crm_server.log import configure_logging
-
-    configure_logging("info")
-    async with memory_client() as client:
-        await client.call_tool("list_leads", {"top": 1}, meta={"traceparent": TRACEPARENT})
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    (call,) = [line for line in lines if line["event"] == "call"]
-    assert len(call["trace_id"]) == 32
+async def test_a_call_that_is_part_of_a_trace_is_logged_with_it(spans: InMemorySpanExporter) -> None:
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        async with memory_client() as client:
+            await client.call_tool("list_leads", {"top": 1})
+    (line,) = [line for line in lines if line["event"] == "call"]
+    (call,) = (span for span in named(spans, "tools/call list_leads") if span.kind is SpanKind.SERVER)
+    assert line["trace_id"] == trace.format_trace_id(call.context.trace_id)
+    assert line["request_id"] == call.attributes["crm.correlation_id"]

@@ -97,7 +97,9 @@ def _environment(settings: Settings) -> tuple[str, Connection]:
     def open_environment() -> DataverseClient:
         from crm_server.dataverse.client import open_client
 
-        return open_client(base_url=url, tables=tables, auth=make_auth())
+        return open_client(
+            base_url=url, tables=tables, auth=make_auth(), private_network=settings.private_network
+        )
 
     return url, Connection(open_environment)
 

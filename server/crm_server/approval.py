@@ -36,6 +36,10 @@ class Plan:
         return "\n".join((self.question, *(f"- {fact}" for fact in self.facts)))
 
 
+class InputNeededError(Exception):
+    """The call cannot go on before the client has asked its human; the protocol era decides how."""
+
+
 class Approver(Protocol):
     """A way to ask a human."""
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
-from crm_server.approval import Approver
+from crm_server.approval import Approver, InputNeededError
 from crm_server.dataverse import crm_request_id
 from crm_server.gateway import Crm, Gateway, Trail
 from crm_server.log import bound, get_logger
 from crm_server.policy.decide import ever_allows
 from crm_server.policy.model import Decision, Principal
+from crm_server.tracing import describe_call, trace_id
 from crm_tools.catalogue import Tool
 from crm_tools.errors import AnswerTooLargeError, CrmError, InternalError
 from crm_tools.handlers import Context
@@ -37,20 +38,18 @@ class UnknownToolError(LookupError):
         super().__init__(f"Unknown tool: {name[:100]}")
 
 
-class InputNeededError(Exception):
-    """The call cannot go on before the client has asked its human; the protocol era decides how."""
-
-
 @dataclass(frozen=True)
 class CallAnswer:
     """The answer of a call: ``content`` is JSON, ``is_error`` says whether it describes an error.
 
-    ``decision`` is the policy's, when the call got as far as to be judged.
+    ``decision`` is the policy's, when the call got as far as to be judged; ``environment`` says where the
+    call was made.
     """
 
     content: Mapping[str, Any]
     is_error: bool = False
     decision: Decision | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def text(self) -> str:
@@ -81,6 +80,10 @@ class Caller:
             raise UnknownToolError(name)
         return self._offered[name]
 
+    def environment(self) -> Mapping[str, Any]:
+        """What is known of the environment the present caller works in."""
+        return self._crm.identities.facts()
+
     async def call(
         self, name: str, arguments: Mapping[str, Any], principal: Principal, approver: Approver
     ) -> CallAnswer:
@@ -95,8 +98,10 @@ class Caller:
         request_id = uuid4().hex[:12]
         crm_request_id.set(None)
         started = time.perf_counter()
-        with bound(request_id=request_id):
+        with bound(request_id=request_id, **trace_id()):
             answer = await self._run(tool, arguments, principal, approver, trail, request_id)
+            outcome = answer.content["error"]["code"] if answer.is_error else "ok"
+            describe_call(trail.table, trail.effect, outcome, answer.decision, request_id)
             log.info(
                 "call",
                 tool=tool.name,
@@ -104,7 +109,7 @@ class Caller:
                 effect=trail.effect,
                 decision=answer.decision.outcome.value if answer.decision else "none",
                 rules=list(answer.decision.rules) if answer.decision else [],
-                outcome=answer.content["error"]["code"] if answer.is_error else "ok",
+                outcome=outcome,
                 duration_ms=round((time.perf_counter() - started) * 1000, 1),
                 crm_request_id=crm_request_id.get(),
             )
@@ -119,7 +124,14 @@ class Caller:
         trail: Trail,
         request_id: str,
     ) -> CallAnswer:
-        gateway = Gateway(self._crm, principal, approver, trail)
+        async with self._crm.identities.learning() as asked:
+            gateway = Gateway(self._crm, principal, approver, trail, asked)
+            answer = await self._answer(tool, arguments, gateway, trail, request_id)
+        return replace(answer, environment=self.environment())
+
+    async def _answer(
+        self, tool: Tool, arguments: Mapping[str, Any], gateway: Gateway, trail: Trail, request_id: str
+    ) -> CallAnswer:
         try:
             tool.checker.check(arguments)
             content = await tool.handler(arguments, Context(tool.table, self._crm.tables, gateway))

@@ -150,6 +150,7 @@ def _serve(options: argparse.Namespace) -> int:
     from crm_server.app import build_application
     from crm_server.log import configure_logging
     from crm_server.protocol import build_server
+    from crm_server.tracing import start_tracing
     from crm_server.transports import (
         CannotListenError,
         LoopbackRequiredError,
@@ -166,6 +167,7 @@ def _serve(options: argparse.Namespace) -> int:
     configure_logging(settings.log_level)
     application = build_application(settings, sandbox=options.sandbox)
     server = build_server(application)
+    end_tracing = start_tracing(os.environ)
 
     async def serve() -> None:
         try:
@@ -183,6 +185,8 @@ def _serve(options: argparse.Namespace) -> int:
         anyio.run(serve)
     except (LoopbackRequiredError, CannotListenError) as error:
         return _complain(str(error), USAGE)
+    finally:
+        end_tracing()
     return OK
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from crm_server.approval import Approver, plan_for
@@ -15,6 +16,7 @@ from crm_server.cursors import Continuation, Cursors, continuation
 from crm_server.dataverse.client import DataverseClient
 from crm_server.dataverse.requests import build
 from crm_server.dataverse.responses import ResultPage
+from crm_server.identity import Identities
 from crm_server.policy.budget import Budget
 from crm_server.policy.decide import combine, decide, visible
 from crm_server.policy.model import Decision, Outcome, Policy, Principal, Spent
@@ -54,6 +56,11 @@ class Crm:
     budget: Budget = field(default_factory=Budget)
     cursors: Cursors = field(default_factory=Cursors)
 
+    @cached_property
+    def identities(self) -> Identities:
+        """What is known of the environment."""
+        return Identities(self.address, self.environment, self.client, self.now)
+
     def judge(self, operation: Operation, principal: Principal) -> list[tuple[Access, Decision]]:
         """The policy's decision on each part of an operation, as it stands now."""
         now = self.now()
@@ -80,13 +87,21 @@ class Trail:
 
 
 class Gateway:
-    """The port of one call: one caller, one approver."""
+    """The port of one call: one caller, one approver. ``asked`` is called when the CRM is asked something."""
 
-    def __init__(self, crm: Crm, principal: Principal, approver: Approver, trail: Trail) -> None:
+    def __init__(
+        self,
+        crm: Crm,
+        principal: Principal,
+        approver: Approver,
+        trail: Trail,
+        asked: Callable[[], None] = lambda: None,
+    ) -> None:
         self._crm = crm
         self._principal = principal
         self._approver = approver
         self._trail = trail
+        self._asked = asked
 
     def readable(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
         """Those of the columns that may be read; none when the table may not."""
@@ -101,7 +116,7 @@ class Gateway:
         if decision.max_rows is not None:
             query = replace(query, top=min(query.top, decision.max_rows))
         await self._ask(query, decision)
-        return self._page(query, await self._crm.client().query(query))
+        return self._page(query, await self._client().query(query))
 
     async def next_page(self, table: str, cursor: str) -> Page:
         """The page a cursor leads to; the policy is asked anew."""
@@ -111,13 +126,13 @@ class Gateway:
         if decision.max_rows is not None and decision.max_rows < query.top:
             raise InputError("The policy now allows fewer rows for one read. Run the list again.")
         await self._ask(query, decision)
-        result = await self._crm.client().next_page(before.link, query.top)
+        result = await self._client().next_page(before.link, query.top)
         return self._page(query, result, before)
 
     async def fetch(self, fetch: Fetch) -> Row:
         """One row."""
         await self._ask(fetch, self._judge(fetch))
-        row = await self._crm.client().fetch(fetch)
+        row = await self._client().fetch(fetch)
         return self._masked(row, fetch.table, fetch.select, fetch.expand)
 
     async def create(self, create: Create) -> Row:
@@ -125,7 +140,7 @@ class Gateway:
         await self._ask(create, self._judge(create))
         self._spend(create)
         create = replace(create, returning=self._shown_unasked(create))
-        return self._masked(await self._crm.client().create(create), create.table, create.returning)
+        return self._masked(await self._client().create(create), create.table, create.returning)
 
     async def update(self, update: Update) -> Row:
         """The changed row."""
@@ -134,7 +149,7 @@ class Gateway:
             update = replace(update, etag=await self._ask_about_row(update, decision))
         self._spend(update)
         update = replace(update, returning=self._shown_unasked(update))
-        return self._masked(await self._crm.client().update(update), update.table, update.returning)
+        return self._masked(await self._client().update(update), update.table, update.returning)
 
     async def delete(self, delete: Delete) -> None:
         """Deletes the row, in the version that a human saw when one was asked."""
@@ -142,7 +157,7 @@ class Gateway:
         if decision.outcome is Outcome.CONFIRM:
             delete = replace(delete, etag=await self._ask_about_row(delete, decision))
         self._spend(delete)
-        await self._crm.client().delete(delete)
+        await self._client().delete(delete)
 
     def preview(self, write: Write) -> Preview:
         """The request that the write would send. Nothing is sent and no budget is spent."""
@@ -181,19 +196,25 @@ class Gateway:
         self._judge(write)
         self._crm.budget.reserve(write.accesses()[0].action, self._crm.now())
 
+    def _client(self) -> DataverseClient:
+        self._asked()
+        return self._crm.client()
+
     async def _ask(self, operation: Operation, decision: Decision) -> None:
         if decision.outcome is Outcome.CONFIRM:
             table = self._crm.tables[operation.table]
-            plan = plan_for(operation, None, table, self._crm.tables, self._crm.environment)
+            where = await self._crm.identities.named()
+            plan = plan_for(operation, None, table, self._crm.tables, where)
             await self._approver.approve(plan, decision)
 
     async def _ask_about_row(self, write: Update | Delete, decision: Decision) -> str | None:
         """Show the row as it is, ask, and return the version that was shown."""
         table = self._crm.tables[write.table]
         fetch = self._before(write, table)
-        row = await self._crm.client().fetch(fetch)
+        row = await self._client().fetch(fetch)
         before = self._masked(row, write.table, fetch.select, fetch.expand)
-        plan = plan_for(write, before, table, self._crm.tables, self._crm.environment)
+        where = await self._crm.identities.named()
+        plan = plan_for(write, before, table, self._crm.tables, where)
         await self._approver.approve(plan, decision)
         return write.etag or before.get(ETAG)
 

@@ -29,12 +29,14 @@ async def login(settings: Settings) -> str:
         raise SettingsError("No environment is set. Set DYNAMICS_URL and the sign-in settings.")
     provider = _at_terminal(settings) or provider_for(settings)()
     auth = None if provider is None else bearer_auth(provider)
-    client = open_client(base_url=settings.url, tables=load().tables, auth=auth)
+    client = open_client(
+        base_url=settings.url, tables=load().tables, auth=auth, private_network=settings.private_network
+    )
     try:
         found = await client.identify()
     finally:
         await client.aclose()
-    return f"Signed in to {found.organization} ({found.kind}) at {settings.url} as {found.user}."
+    return f"Signed in to {found.described} at {settings.url} as {found.user}."
 
 
 def _at_terminal(settings: Settings) -> TokenProvider | None:

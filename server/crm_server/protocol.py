@@ -22,10 +22,11 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from crm_prompts import Prompt, PromptError, load_prompts
 from crm_server import __version__
 from crm_server.app import Application
-from crm_server.approval import Plan
-from crm_server.call import CallAnswer, InputNeededError, UnknownToolError
+from crm_server.approval import Approver, InputNeededError, Plan
+from crm_server.call import CallAnswer, UnknownToolError
 from crm_server.policy.model import Decision, Principal
 from crm_server.sign_in import callers
+from crm_server.tracing import continue_http_trace
 from crm_tools.catalogue import Tool
 from crm_tools.errors import ApprovalError
 
@@ -61,6 +62,7 @@ def build_server(application: Application) -> Server[Any]:
         on_get_prompt=adapter.get_prompt,
     )
     security = RequestStateSecurity.ephemeral(ttl=_APPROVAL_SECONDS)
+    server.middleware.insert(0, continue_http_trace)
     server.middleware.append(RequestStateBoundary(security, default_audience=SERVER_NAME))
     return server
 
@@ -89,12 +91,19 @@ class _Adapter:
         approver = _TwoCallApprover(context, params, self._spent) if modern else _AskingApprover(context)
         try:
             with callers.called_with(getattr(context.request, "headers", None)):
-                principal = Principal(callers.name()) if callers.name() else Principal()
-                answer = await self._caller.call(params.name, params.arguments or {}, principal, approver)
+                return await self._answer(params, approver)
         except UnknownToolError as error:
             raise MCPError(code=types.INVALID_PARAMS, message=str(error)) from None
+
+    async def _answer(
+        self, params: types.CallToolRequestParams, approver: Approver
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        try:
+            principal = Principal(callers.name()) if callers.name() else Principal()
+            answer = await self._caller.call(params.name, params.arguments or {}, principal, approver)
         except _QuestionError as question:
-            return question.result
+            environment = dict(self._caller.environment())
+            return question.result.model_copy(update={"meta": {"environment": environment}})
         return _wire_answer(answer)
 
     async def list_prompts(
@@ -234,14 +243,14 @@ def _wire_answer(answer: CallAnswer) -> types.CallToolResult:
         # Errors do not fit the tool's output schema, and some clients validate them all the same.
         structured_content=None if answer.is_error else dict(answer.content),
         is_error=answer.is_error,
-        _meta=_decision_meta(answer.decision),
+        _meta={"environment": dict(answer.environment), **_decision_meta(answer.decision)},
     )
 
 
-def _decision_meta(decision: Decision | None) -> dict[str, Any] | None:
+def _decision_meta(decision: Decision | None) -> dict[str, Any]:
     """The policy's decision, for programs and people who watch; hosts do not show it to the model."""
     if decision is None:
-        return None
+        return {}
     return {
         "policy": {
             "outcome": decision.outcome.value,

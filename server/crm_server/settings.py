@@ -35,6 +35,12 @@ class Setting:
 
 SETTINGS = (
     Setting("DYNAMICS_URL", "url", "Address of the environment", "https://contoso.crm.dynamics.com"),
+    Setting(
+        "DYNAMICS_PRIVATE_NETWORK",
+        "private_network",
+        "true if the environment is at a private address, such as behind a private link",
+        "true",
+    ),
     Setting("DYNAMICS_AUTH", "auth", "How to sign in", "client-secret"),
     Setting("DYNAMICS_CLOUD", "cloud", "Microsoft's cloud; told by the address unless set", "gcc-high"),
     Setting(
@@ -63,6 +69,7 @@ class Settings:
     """What the server was told. ``toolsets`` is None for all."""
 
     url: str | None = None
+    private_network: bool = False
     auth: str = "client-secret"
     cloud: str | None = None
     authority: str | None = None
@@ -103,7 +110,14 @@ def read_settings(environ: Mapping[str, str], known_toolsets: Iterable[str], **f
         values["authority"] = authority_url(authority)
     if (level := values.get("log_level", "info")) not in LOG_LEVELS:
         raise SettingsError(f"Unknown log level {level!r}.{did_you_mean(level, LOG_LEVELS)}")
-    return Settings(**values, toolsets=toolsets)
+    private = _yes_or_no("DYNAMICS_PRIVATE_NETWORK", values.pop("private_network", "false"))
+    return Settings(**values, toolsets=toolsets, private_network=private)
+
+
+def _yes_or_no(variable: str, text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise SettingsError(f"{variable} must be true or false.")
+    return text.lower() == "true"
 
 
 # What Azure's platforms set for a workload.

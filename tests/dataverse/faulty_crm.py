@@ -26,6 +26,7 @@ class FaultyCrm:
     url: str = ""
     script: list[str | bytes | None] = field(default_factory=list)
     seen: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     app: Any = field(default_factory=create_app)
 
 
@@ -58,6 +59,7 @@ async def _one(crm: FaultyCrm, reader: asyncio.StreamReader, writer: asyncio.Str
     length = next((int(value) for name, value in headers.items() if name.lower() == "content-length"), 0)
     body = await reader.readexactly(length)
     crm.seen.append((method, target))
+    crm.headers.append({name.lower(): value for name, value in headers.items()})
     fault = crm.script.pop(0) if crm.script else None
     if fault == "drop":
         return False

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from mcp import Client, StdioServerParameters
@@ -35,6 +36,11 @@ class Human:
     async def __call__(self, _context: Any, params: Any) -> ElicitResult:
         self.questions.append(params.message)
         return ElicitResult(action=self.action)
+
+
+def is_batch(request: Any) -> bool:
+    """Whether a request that the sandbox remembers is a batch; the server sends only reads in one."""
+    return bool(request.path.endswith("/$batch"))
 
 
 def environment() -> dict[str, str]:
@@ -72,11 +78,12 @@ async def memory_client(
     era: Era = "auto",
     human: Human | None = None,
     sandbox: Any = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
     **settings: Any,
 ) -> AsyncIterator[Client]:
     """A client of a server in this process, on a sandbox of its own unless one is given."""
     crm = create_app() if sandbox is None else sandbox
-    application = build_application(Settings(policy=policy, **settings), asgi_app=crm)
+    application = build_application(Settings(policy=policy, **settings), asgi_app=crm, now=now)
     try:
         async with Client(build_server(application), mode=era, elicitation_callback=human) as client:
             yield client

@@ -14,7 +14,7 @@ from mcp_types import ElicitResult, InputRequiredResult
 from crm_sandbox import create_app
 from crm_tools.catalogue import Tool, catalogue
 from crm_tools.operations import Action
-from tests.interaction.connecting import Human, memory_client
+from tests.interaction.connecting import Human, is_batch, memory_client
 
 pytestmark = pytest.mark.anyio
 
@@ -199,7 +199,7 @@ async def test_the_human_sees_what_a_delete_takes_along(sandbox: Any) -> None:
         await content(client, "delete_account", accountid=account["accountid"])
     assert account["name"] in human.questions[0]
     assert "contacts" in human.questions[0]
-    assert all(request.method == "GET" for request in sandbox.requests)
+    assert {request.method for request in sandbox.requests if not is_batch(request)} == {"GET"}
 
 
 class Meddler(Human):
@@ -294,7 +294,8 @@ async def test_one_approval_creates_one_row_even_when_the_call_is_replayed(
             await client.session.call_tool(
                 "create_lead", other, input_responses=answers, request_state=state, allow_input_required=True
             )
-    assert [request.method for request in sandbox.requests] == ["POST"]
+    sent = [request.method for request in sandbox.requests if not is_batch(request)]
+    assert [method for method in sent if method != "GET"] == ["POST"]
 
 
 async def test_an_approval_that_the_model_makes_up_counts_for_nothing(sandbox: Any) -> None:

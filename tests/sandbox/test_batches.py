@@ -42,6 +42,21 @@ async def test_requests_are_answered_in_their_order(crm: Crm) -> None:
     assert read.content["name"] == "First"
 
 
+async def test_one_batch_tells_the_organisation_and_who_asks(crm: Crm) -> None:
+    own = "Microsoft.Dynamics.CRM.EqualUserId(PropertyName='systemuserid')"
+    kind = "Microsoft.Dynamics.CRM.EndpointAccessType'Default'"
+    response = await send(
+        crm,
+        Part("GET", "WhoAmI"),
+        Part("GET", f"RetrieveCurrentOrganization(AccessType=@p1)?@p1={kind}"),
+        Part("GET", f"systemusers?$select=fullname&$filter={own}"),
+    )
+    who, organization, users = (answer.content for answer in answers(response))
+    (user,) = users["value"]
+    assert user["systemuserid"] == who["UserId"]
+    assert organization["Detail"]["OrganizationId"] == who["OrganizationId"]
+
+
 async def test_the_first_failure_ends_a_batch_with_400_and_the_answers_so_far(crm: Crm) -> None:
     response = await send(
         crm, Part("GET", "WhoAmI"), Part("GET", MISSING), Part("POST", "accounts", {"name": "Never"})

@@ -5,7 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("httpx", "msal", "requests", "odata_query", "jsonschema_rs", "crm_sandbox", "rich")
+HEAVY = (
+    "httpx",
+    "msal",
+    "requests",
+    "odata_query",
+    "jsonschema_rs",
+    "crm_sandbox",
+    "rich",
+    "opentelemetry.sdk",
+    "opentelemetry.exporter",
+)
 
 SERVE_UP_TO_THE_TOOL_LIST = """
 import sys
@@ -14,8 +24,10 @@ from crm_server.log import configure_logging
 from crm_server.app import build_application
 from crm_server.protocol import build_server
 from crm_server.settings import Settings
+from crm_server.tracing import start_tracing
 import crm_server.transports
 configure_logging("info")
+start_tracing({})
 application = build_application(Settings(), sandbox=True)
 build_server(application)
 assert len(application.caller.tools()) == 20

@@ -115,3 +115,11 @@ def test_a_place_to_sign_in_without_https_or_with_more_than_a_host_is_refused(ad
     with pytest.raises(SettingsError, match="DYNAMICS_AUTHORITY") as refusal:
         read_settings({"DYNAMICS_AUTHORITY": address}, [])
     assert "secret" not in str(refusal.value)
+
+
+def test_a_private_network_is_allowed_by_the_word_true_only() -> None:
+    assert read_settings({}, []).private_network is False
+    assert read_settings({"DYNAMICS_PRIVATE_NETWORK": "True"}, []).private_network is True
+    assert read_settings({"DYNAMICS_PRIVATE_NETWORK": "false"}, []).private_network is False
+    with pytest.raises(SettingsError, match="DYNAMICS_PRIVATE_NETWORK must be true or false"):
+        read_settings({"DYNAMICS_PRIVATE_NETWORK": "yes"}, [])

@@ -203,3 +203,31 @@ def test_each_mode_makes_its_auth_without_signing_in(mode: str) -> None:
     )
     assert isinstance(auth_for(settings)(), httpx.Auth)
     assert auth_for(Settings(url="http://127.0.0.1:8322", auth="none"))() is None
+
+
+async def test_requests_that_wait_for_a_sign_in_share_its_refusal_and_the_next_tries_again() -> None:
+    entra = Entra(error="invalid_client", error_description="AADSTS7000215: no")
+    provider = CachedTokens(entra)
+    refused: list[SignInError] = []
+
+    async def ask() -> None:
+        with pytest.raises(SignInError) as caught:
+            await provider.token()
+        refused.append(caught.value)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(ask)
+    assert (len(refused), len(entra.asked)) == (4, 1)
+    entra.answer = {}
+    assert await provider.token() == "token-2"
+
+
+async def test_requests_that_meet_the_same_challenge_at_once_are_signed_in_once() -> None:
+    entra = Entra()
+    provider = CachedTokens(entra)
+    await provider.token()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(lambda: provider.token(force=True, claims="{}"))
+    assert entra.asked == [(False, None), (True, "{}")]

@@ -12,7 +12,7 @@ from crm_server.dataverse.requests import (
     build,
     current_organization,
     next_page,
-    user_name,
+    own_name,
     who_am_i,
 )
 from crm_server.dataverse.responses import (
@@ -40,6 +40,11 @@ class Environment:
     kind: str
     user: str
 
+    @property
+    def described(self) -> str:
+        """Organisation and kind as people read them."""
+        return f"{self.organization} ({'kind unknown' if self.kind == UNKNOWN_KIND else self.kind})"
+
 
 # What people call the kinds of environments; the numbers are those of the enumeration OrganizationType.
 # https://learn.microsoft.com/dotnet/api/microsoft.xrm.sdk.organization.organizationtype
@@ -66,6 +71,7 @@ KINDS: Mapping[str, str] = {
     "Teams": "Teams environment",
     "15": "Teams environment",
 }
+UNKNOWN_KIND = "unknown"
 
 
 class DataverseClient:
@@ -125,15 +131,17 @@ class DataverseClient:
         return parse_row(await self._success(who_am_i()))
 
     async def identify(self) -> Environment:
-        """Which organisation this is, of which kind, and who is signed in."""
-        who = parse_row(await self._success(who_am_i()))
-        details = parse_row(await self._success(current_organization())).get("Detail")
-        named = parse_row(await self._success(user_name(str(who.get("UserId", "")))))
+        """Which organisation this is, of which kind, and who is signed in, on one trip."""
+        who, organization, named = await self._reading.together(
+            [who_am_i(), current_organization(), own_name()]
+        )
+        user_id = parse_row(checked(who)).get("UserId")
+        details = parse_row(checked(organization)).get("Detail")
         found = details if isinstance(details, dict) else {}
         return Environment(
             organization=str(found.get("FriendlyName") or "an organisation without a name"),
-            kind=KINDS.get(str(found.get("OrganizationType")), "kind unknown"),
-            user=str(named.get("fullname") or who.get("UserId")),
+            kind=KINDS.get(str(found.get("OrganizationType")), UNKNOWN_KIND),
+            user=_name_in(named) or str(user_id),
         )
 
     async def aclose(self) -> None:
@@ -144,12 +152,22 @@ class DataverseClient:
         return checked(await self._reading.read(request))
 
 
+def _name_in(users: CrmResponse) -> str | None:
+    """The name of the only user; none where a security role does not let users be read."""
+    if 400 <= users.status < 500:
+        return None
+    rows = parse_page(checked(users)).rows
+    name = rows[0].get("fullname") if rows else None
+    return name if isinstance(name, str) else None
+
+
 def open_client(
     *,
     base_url: str,
     tables: Mapping[str, Table],
     auth: httpx.Auth | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
+    private_network: bool = False,
 ) -> DataverseClient:
     """A client of the environment at ``base_url``, such as ``https://contoso.crm.dynamics.com``."""
-    return DataverseClient(Sender(base_url, auth, transport), tables)
+    return DataverseClient(Sender(base_url, auth, transport, private_network=private_network), tables)

@@ -6,6 +6,7 @@ A read that can leave leaves by itself, since the parts of a batch are answered 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -13,7 +14,8 @@ import anyio
 from crm_server.dataverse.batching import LONGEST_PART_ADDRESS, answers_in, batch_of
 from crm_server.dataverse.requests import CrmRequest
 from crm_server.dataverse.responses import CrmResponse, unreadable
-from crm_server.dataverse.sender import API_PATH, TOO_MANY, UNAVAILABLE, Sender
+from crm_server.dataverse.sender import API_PATH, TOO_MANY, UNAVAILABLE, LateRead, Sender
+from crm_server.dataverse.spans import note
 from crm_server.sign_in import callers
 from crm_tools.errors import InputError, UnavailableError, UpstreamError
 
@@ -31,8 +33,43 @@ class _Read:
     request: CrmRequest
     done: anyio.Event = field(default_factory=anyio.Event)
     answer: CrmResponse | None = None
-    error: UnavailableError | None = None
+    error: UpstreamError | None = None
     leads: bool = False
+
+
+@dataclass
+class _Batch:
+    """Reads that travel together; the first leads, and is there before the batch departs."""
+
+    reads: list[_Read]
+    departed: bool = False
+
+    def take_from(self, queue: deque[_Read]) -> None:
+        """Depart, with those who wait."""
+        self.departed = True
+        self.reads += [queue.popleft() for _ in range(min(len(queue), MOST_PARTS - 1))]
+
+    def request(self) -> CrmRequest:
+        if len(self.reads) == 1:
+            return self.reads[0].request
+        note("crm.batched", reads=len(self.reads))
+        return batch_of([read.request for read in self.reads], API_PATH)
+
+    def arrived(self, response: CrmResponse) -> None:
+        """Give each read its answer; those that get none are sent by themselves."""
+        answers = [response] if len(self.reads) == 1 else _answers(response, len(self.reads))
+        for read, answer in zip(self.reads, answers, strict=True):
+            read.answer = answer
+
+    def failed(self, error: UpstreamError) -> None:
+        """The CRM is away for all of them; but what is too large together need not be so by itself."""
+        if isinstance(error, UnavailableError) or len(self.reads) == 1:
+            for read in self.reads:
+                read.error = error
+
+    def tell(self) -> None:
+        for read in self.reads:
+            read.done.set()
 
 
 class Reading:
@@ -55,6 +92,19 @@ class Reading:
         if not self._sender.pacer.busy(callers.name()):
             return await self._alone(request)
         return await self._together(_Read(request), callers.name())
+
+    async def together(self, requests: Sequence[CrmRequest]) -> list[CrmResponse]:
+        """The answers to reads that belong together, on one trip, successful or not.
+
+        Raises:
+            UpstreamError: As :meth:`Sender.send`.
+        """
+        response = await self._alone(batch_of(requests, API_PATH))
+        answers = _answers(response, len(requests))
+        return [
+            answer if answer is not None else await self._alone(request)
+            for request, answer in zip(requests, answers, strict=True)
+        ]
 
     async def _alone(self, request: CrmRequest) -> CrmResponse:
         return await self._sender.send(request, self._sender.deadline())
@@ -101,36 +151,23 @@ class Reading:
 
     async def _lead(self, read: _Read, caller: str) -> None:
         """Wait for a turn, take along who waits by then, and tell them."""
-        batch = [read]
-        departed = False
+        batch = _Batch([read])
 
         def depart() -> CrmRequest:
-            nonlocal departed
-            if not departed:
-                departed = True
-                queue = self._queues[caller]
-                batch.extend(queue.popleft() for _ in range(min(len(queue), MOST_PARTS - 1)))
+            if not batch.departed:
+                batch.take_from(self._queues[caller])
                 self._hand_over(caller)
-            return read.request if len(batch) == 1 else batch_of([one.request for one in batch], API_PATH)
+            return batch.request()
 
         try:
-            response = await self._sender.send(depart, self._sender.deadline())
-            answers = [response] if len(batch) == 1 else _answers(response, len(batch))
-            for one, answer in zip(batch, answers, strict=True):
-                one.answer = answer
-        except UnavailableError as error:
-            for one in batch:
-                one.error = error
-        except UpstreamError:
-            # What is too large in one batch need not be too large for each.
-            if len(batch) == 1:
-                raise
+            batch.arrived(await self._sender.send(LateRead(read.request, depart), self._sender.deadline()))
+        except UpstreamError as error:
+            batch.failed(error)
         finally:
             # Also when this read is given up: the others then go by themselves.
-            if not departed:
+            if not batch.departed:
                 self._hand_over(caller)
-            for one in batch[1:]:
-                one.done.set()
+            batch.tell()
 
     def _hand_over(self, caller: str) -> None:
         """The next that waits leads, or nobody does."""

@@ -86,11 +86,14 @@ def current_organization() -> CrmRequest:
     return CrmRequest("GET", path, Action.READ)
 
 
-def user_name(user_id: str) -> CrmRequest:
-    """The name of a user."""
-    return CrmRequest(
-        "GET", f"systemusers({key(user_id)})?{query_string([('$select', 'fullname')])}", Action.READ
-    )
+def own_name() -> CrmRequest:
+    """The name of the signed-in user, asked for without knowing the id.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/equaluserid
+    """
+    own = "Microsoft.Dynamics.CRM.EqualUserId(PropertyName='systemuserid')"
+    options = query_string([("$select", "fullname"), ("$filter", own)])
+    return CrmRequest("GET", f"systemusers?{options}", Action.READ)
 
 
 def _query(query: Query, table: Table) -> CrmRequest:

@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 import anyio
 
 from crm_server.dataverse import crm_request_id
+from crm_server.dataverse.addresses import Resolve, Watch, resolve, watch
 from crm_server.dataverse.pacing import MOST_TOGETHER, Pacer
 from crm_server.dataverse.requests import CrmRequest
 from crm_server.dataverse.responses import CrmResponse, error_from, request_id, retry_after
+from crm_server.dataverse.spans import RequestSpan, note, request_span, trace_headers
 from crm_server.sign_in import callers
 from crm_tools.errors import UnavailableError, UnreadableAnswerError, UpstreamError
 from crm_tools.operations import Action
@@ -46,7 +48,12 @@ _OUTCOME = {
 }
 
 
-LateRead = Callable[[], CrmRequest]
+@dataclass(frozen=True, slots=True)
+class LateRead:
+    """A read that is what ``at_its_turn`` says when it is sent: alone as ``request``, or with others."""
+
+    request: CrmRequest
+    at_its_turn: Callable[[], CrmRequest]
 
 
 class NotSentError(UnavailableError):
@@ -81,6 +88,9 @@ class Sender:
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     clock: Callable[[], float] = time.monotonic
     rng: random.Random = field(default_factory=random.Random)
+    private_network: bool = False
+    resolve: Resolve = resolve
+    _watch: Watch | None = field(default=None, init=False, repr=False)
     _client: httpx.AsyncClient | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -93,16 +103,23 @@ class Sender:
     async def send(self, request: CrmRequest | LateRead, deadline: float) -> CrmResponse:
         """The answer to a request, successful or not.
 
-        A read can be given as a function, which is called for the request each time its turn has come.
+        What a late read is to be is asked each time its turn has come.
 
         Raises:
             UnclearError: The request writes, and nobody knows whether it was carried out.
             UpstreamError: There is no whole answer, or it must not be asked for.
         """
-        action = request.action if isinstance(request, CrmRequest) else Action.READ
+        known = request if isinstance(request, CrmRequest) else request.request
+        with request_span(known.method, self._url(known.path)) as span:
+            return span.answered(await self._repeated(request, known.action, deadline, span))
+
+    async def _repeated(
+        self, request: CrmRequest | LateRead, action: Action, deadline: float, span: RequestSpan
+    ) -> CrmResponse:
         attempt = 0
         while True:
             attempt += 1
+            span.sending()
             try:
                 response = await self._once(request, action, deadline)
             except (NotSentError, UnclearError) as error:
@@ -134,6 +151,7 @@ class Sender:
         seconds = min(8.0, 0.5 * 2 ** (attempt - 1)) * (0.5 + self.rng.random() / 2)
         if attempt >= TRIES or self.clock() + seconds > deadline:
             raise error
+        note("crm.retry", attempt=attempt, wait_seconds=seconds, reason=error.code)
         await self.sleep(seconds)
 
     async def aclose(self) -> None:
@@ -146,6 +164,7 @@ class Sender:
         seconds = asked if asked is not None else min(8.0, 0.5 * 2 ** (attempt - 1))
         if self.clock() + seconds > deadline:
             raise error_from(response)
+        note("crm.throttled", wait_seconds=seconds)
         # The pause is the caller's: what waits for a turn is sent after it, and less at a time.
         self.pacer.throttled(callers.name(), seconds)
 
@@ -176,7 +195,9 @@ class Sender:
                 raise NotSentError("The time for this call was over before the CRM could be asked.")
             try:
                 with anyio.fail_after(left):
-                    response = await self._exchange(request if isinstance(request, CrmRequest) else request())
+                    response = await self._exchange(
+                        request if isinstance(request, CrmRequest) else request.at_its_turn()
+                    )
             except TimeoutError:
                 raise UnclearError(f"The CRM did not answer in time. {_OUTCOME[action]}") from None
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
@@ -187,12 +208,14 @@ class Sender:
     async def _exchange(self, request: CrmRequest) -> CrmResponse:
         import httpx
 
-        async with self._connected().stream(
+        client = self._connected()
+        async with client.stream(
             request.method,
             httpx.URL(self._url(request.path)),
-            headers={**COMMON_HEADERS, **request.headers},
+            headers={**COMMON_HEADERS, **request.headers, **trace_headers()},
             json=request.body,
             content=request.content,
+            extensions={"trace": self._watch},
         ) as answer:
             return CrmResponse(answer.status_code, dict(answer.headers), await _whole_body(answer))
 
@@ -202,6 +225,10 @@ class Sender:
 
             from crm_server.dataverse.transport import PooledTransport
 
+            # Another transport than the network's connects nowhere.
+            if self.transport is None:
+                host = httpx.URL(self.base_url).raw_host.decode("ascii")
+                self._watch = watch(host, self.private_network, self.resolve)
             self._client = httpx.AsyncClient(
                 auth=self.auth,
                 transport=self.transport or PooledTransport(self.base_url, MOST_TOGETHER),

@@ -42,7 +42,8 @@ class TokenProvider(Protocol):
 class CachedTokens:
     """Keeps the token of one identity.
 
-    There is one renewal at a time; who comes meanwhile takes the old token while it lasts.
+    There is one renewal at a time; who comes meanwhile takes the old token while it lasts, and else what
+    comes of the renewal, be it a refusal: the several requests of one call sign in once.
     """
 
     def __init__(self, acquire: Acquire, clock: Callable[[], float] = time.monotonic) -> None:
@@ -51,6 +52,9 @@ class CachedTokens:
         self._lock = anyio.Lock()
         self._token: str | None = None
         self._expires = 0.0
+        self._renewals = 0
+        self._claims: str | None = None
+        self._refusal: SignInError | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
@@ -67,15 +71,23 @@ class CachedTokens:
                 return known
             if now < self._expires and self._lock.locked():
                 return known
+        before = self._renewals
         async with self._lock:
-            # Whoever waited while another call got a new token takes that one.
-            renewed = self._token is not None and self._token != known and claims is None
-            if renewed and self._token is not None:
-                return self._token
-            answer = await anyio.to_thread.run_sync(self._ask, force or known is not None, claims)
-            self._token = token_of(answer)
-            self._expires = self._clock() + max(0.0, float(answer.get("expires_in", 0)))
+            if self._renewals == before or claims not in (None, self._claims):
+                await self._renew(force or known is not None, claims)
+            if self._refusal is not None:
+                raise self._refusal.with_traceback(None)
+            assert self._token is not None  # noqa: S101 - a renewal without a refusal leaves a token
             return self._token
+
+    async def _renew(self, force: bool, claims: str | None) -> None:
+        try:
+            answer = await anyio.to_thread.run_sync(self._ask, force, claims)
+            self._token, self._refusal = token_of(answer), None
+            self._expires = self._clock() + max(0.0, float(answer.get("expires_in", 0)))
+        except SignInError as error:
+            self._refusal = error
+        self._renewals, self._claims = self._renewals + 1, claims
 
     def _ask(self, force: bool, claims: str | None) -> Mapping[str, Any]:
         import requests

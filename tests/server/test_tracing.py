@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -166,9 +167,9 @@ HTTP_HEADERS = {
 }
 
 
-async def test_a_trace_that_http_headers_name_is_continued_and_meta_goes_before_it(
-    spans: InMemorySpanExporter,
-) -> None:
+@asynccontextmanager
+async def served() -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
+    """A server over HTTP in this process, on a sandbox of its own, and a client that adds nothing."""
     sandbox = create_app()
     application = build_application(Settings(), asgi_app=sandbox)
     ready = anyio.Event()
@@ -178,30 +179,58 @@ async def test_a_trace_that_http_headers_name_is_continued_and_meta_goes_before_
         address.append(url)
         ready.set()
 
-    other = f"00-{TRACE[::-1]}-{PARENT}-01"
-    async with anyio.create_task_group() as tasks:
+    async with anyio.create_task_group() as tasks, httpx.AsyncClient() as http:
         tasks.start_soon(serve_http, build_server(application), "127.0.0.1", 0, on_ready)
         await ready.wait()
-        async with httpx.AsyncClient() as http:
-            for number, (headers, meta) in enumerate(
-                [
-                    ({"traceparent": TRACEPARENT}, {}),
-                    ({"traceparent": TRACEPARENT}, {"traceparent": other}),
-                    ({}, {}),
-                ]
-            ):
-                answer = await http.post(
-                    address[0], json=call_over_http(number, **meta), headers={**HTTP_HEADERS, **headers}
-                )
-                assert answer.status_code == 200, answer.text
+        yield http, address[0]
         tasks.cancel_scope.cancel()
     await application.aclose()
     sandbox.close()
+
+
+async def test_a_trace_that_http_headers_name_is_continued_and_meta_goes_before_it(
+    spans: InMemorySpanExporter,
+) -> None:
+    header, other = {"traceparent": TRACEPARENT}, {"traceparent": f"00-{TRACE[::-1]}-{PARENT}-01"}
+    async with served() as (http, address):
+        for number, (headers, meta) in enumerate([(header, {}), (header, other), ({}, {})]):
+            message = call_over_http(number, **meta)
+            answer = await http.post(address, json=message, headers={**HTTP_HEADERS, **headers})
+            assert answer.status_code == 200, answer.text
     first, second, third = named(spans, "tools/call list_leads")
     assert trace.format_trace_id(first.context.trace_id) == TRACE
     assert trace.format_span_id(first.parent.span_id) == PARENT
     assert trace.format_trace_id(second.context.trace_id) == TRACE[::-1]
     assert third.parent is None
+
+
+async def test_a_session_takes_the_trace_of_each_request_and_not_of_its_first(
+    spans: InMemorySpanExporter,
+) -> None:
+    client = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "t", "version": "1"},
+    }
+    call = {"name": "list_leads", "arguments": {"top": 1}}
+    headers = {"Accept": HTTP_HEADERS["Accept"], "traceparent": TRACEPARENT}
+    async with served() as (http, address):
+
+        async def send(**message: Any) -> httpx.Response:
+            answer = await http.post(address, json={"jsonrpc": "2.0", **message}, headers=headers)
+            assert answer.status_code in (200, 202), answer.text
+            return answer
+
+        begun = await send(id=1, method="initialize", params=client)
+        headers |= {"mcp-session-id": begun.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25"}
+        await send(method="notifications/initialized")
+        headers["traceparent"] = f"00-{TRACE[::-1]}-{PARENT}-01"
+        await send(id=2, method="tools/call", params=call)
+        del headers["traceparent"]
+        await send(id=3, method="tools/call", params=call)
+    first, second = named(spans, "tools/call list_leads")
+    assert trace.format_trace_id(first.context.trace_id) == TRACE[::-1]
+    assert second.parent is None
 
 
 class Clock:

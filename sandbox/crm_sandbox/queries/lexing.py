@@ -51,18 +51,14 @@ def tokens(text: str, aliases: Mapping[str, str], option: str = "$filter") -> li
     """The tokens of an option; a parameter alias stands for the tokens of its value.
 
     Raises:
-        ODataError: 400, the text is too long or holds what is no token, or an alias has no value.
+        ODataError: 400, the text is too long or holds what is no token.
     """
     if len(text) > LONGEST:
         raise malformed("it is too long", option)
     found: list[Token] = []
     for token in _split(text, option):
         if token.kind == "alias":
-            value = aliases.get(token.text)
-            if value is None:
-                raise malformed(f"the parameter alias '{token.text}' has no value", option)
-            # An alias holds a literal, so aliases inside are not looked up again.
-            found += [replace(inner, at=token.at) for inner in _split(value, option)]
+            found += _of_alias(token, aliases, option)
         else:
             found.append(token)
         if len(found) > MOST_TOKENS:
@@ -70,11 +66,37 @@ def tokens(text: str, aliases: Mapping[str, str], option: str = "$filter") -> li
     return found
 
 
+def _of_alias(alias: Token, aliases: Mapping[str, str], option: str) -> list[Token]:
+    """The tokens that a parameter alias stands for; null where it has no value.
+
+    http://docs.oasis-open.org/odata/odata/v4.0/odata-v4.0-part1-protocol.html, section 11.2.5.1.3
+    """
+    value = aliases.get(alias.text, "null")
+    try:
+        # An alias holds a literal, so aliases inside are not looked up again.
+        return [replace(inner, at=alias.at) for inner in _split(value, option)]
+    except ODataError:
+        if not value.startswith("["):
+            raise
+        raise ODataError(
+            400,
+            UNKNOWN_NAME,
+            "Invalid JSON. A comma character ',' was expected in scope 'Array'. Every two elements in an "
+            "array and properties of an object must be separated by commas.",
+        ) from None
+
+
 def _split(text: str, option: str) -> list[Token]:
     found = []
     place = 0
     while place < len(text):
         match = _TOKENS.match(text, place)
+        if match is None and text[place] == "'":
+            raise ODataError(
+                400,
+                UNKNOWN_NAME,
+                f"There is an unterminated literal at position {len(text)} in '{text}'.",
+            )
         if match is None:
             raise malformed(f"syntax error at position {place}", option)
         if match.lastgroup != "space":

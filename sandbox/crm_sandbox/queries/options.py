@@ -76,7 +76,7 @@ def _reading(options: Mapping[str, str], aliases: Mapping[str, str], depth: int)
     return Reading(
         select=_names(options.get("$select", "")),
         filter=parse_filter(options["$filter"], aliases) if "$filter" in options else None,
-        orderby=_orders(options.get("$orderby", "")),
+        orderby=_orders(options.get("$orderby", ""), aliases),
         expand=_expands(options.get("$expand", ""), aliases, depth),
         top=_whole_number(options["$top"], "$top") if "$top" in options else None,
         count=_boolean(options.get("$count", "false")),
@@ -93,9 +93,10 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _orders(text: str) -> tuple[Order, ...]:
+def _orders(text: str, aliases: Mapping[str, str]) -> tuple[Order, ...]:
     orders = []
-    for part in _names(text):
+    for name in _names(text):
+        part = re.sub(r"^@\w+", lambda alias: aliases.get(alias[0], alias[0]), name)
         match = re.fullmatch(r"(\w+(?:/\w+)*)(?:\s+(asc|desc))?", part, re.ASCII)
         if match is None:
             raise malformed("syntax error", "$orderby")

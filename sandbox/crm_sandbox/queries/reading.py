@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from crm_sandbox.errors import UNKNOWN_NAME, ODataError, unknown_property
 from crm_sandbox.queries.filters import compile_filter
@@ -46,6 +47,7 @@ class RowReader:
         self._asker = asker
         self._root = root
         self.presenter = Presenter(store, annotations)
+        self._page_of_related: int | None = None
 
     def page(
         self, table: Table, reading: Reading, page_size: int | None, within: Condition | None = None
@@ -68,6 +70,8 @@ class RowReader:
         more = len(found) > limit and (page_size is not None or reading.top is None)
         rows = found[:limit]
         token = make_token(rows[-1], sorts, number + 1) if more else None
+        # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/join-tables
+        self._page_of_related = page_size if _is_nested(reading) else None
         answered = [self._answer(table, row, columns, reading, 0) for row in rows]
         exceeded = total is not None and total > COUNT_LIMIT
         return Found(answered, token, None if total is None else min(total, COUNT_LIMIT), exceeded)
@@ -133,40 +137,47 @@ class RowReader:
         if table.name in _OWNERS:
             answered["ownerid"] = row[table.key]
         for expand in reading.expand:
-            related = self._related(table, row, expand, depth)
+            if _is_nested(reading) and (expand.reading.orderby or expand.reading.top is not None):
+                raise _not_in_expand(_ONLY_SELECT_AND_FILTER)
+            related, token = self._related(table, row, expand, depth)
             lookup = table.lookups.get(expand.name)
             if lookup is not None and expand.reading.select == ("$ref",):
                 answered[table.columns[lookup.column].wire] = row[lookup.column]
             answered[expand.name] = related
             if isinstance(related, list):
                 address = f"{self._root}{table.entity_set}({row[table.key]})/{expand.name}"
-                answered[f"{expand.name}@odata.nextLink"] = f"{address}?{expand.text}"
+                behind = f"&$skiptoken={quote(token)}" if token is not None else ""
+                answered[f"{expand.name}@odata.nextLink"] = f"{address}?{expand.text}{behind}"
         return answered
 
-    def _related(self, table: Table, row: Row, expand: Expand, depth: int) -> Any:
+    def _related(self, table: Table, row: Row, expand: Expand, depth: int) -> tuple[Any, str | None]:
+        """The related row or rows, and what leads to more of them."""
         lookup = table.lookups.get(expand.name)
         if lookup is not None:
-            return self._single(table, row, lookup, expand, depth)
+            return self._single(table, row, lookup, expand, depth), None
         target, within = self.collection(table, expand.name, row[table.key])
         reading = expand.reading
         if reading.select == ("$ref",):
             raise _not_in_expand("Expand with $ref is only supported on lookup type navigation property.")
         if depth and (reading.orderby or reading.top is not None):
-            raise _not_in_expand("$orderby and $top are not supported in a nested $expand.")
+            raise _not_in_expand(_ONLY_SELECT_AND_FILTER)
         start = From.of(self._schema, target)
         where = [within]
         if reading.filter is not None:
             where.append(compile_filter(reading.filter, start, self._asker))
         columns = selected(target, reading.select)
-        limit = min(reading.top or LARGEST_PAGE, LARGEST_PAGE)
+        limit = min(self._page_of_related or reading.top or LARGEST_PAGE, LARGEST_PAGE)
         needed = self._needed(target, columns, reading)
-        found = self._select(start, where, sorts_of(reading.orderby, start), needed, limit)
-        return [self._answer(target, child, columns, reading, depth + 1) for child in found]
+        sorts = sorts_of(reading.orderby, start)
+        found = self._select(start, where, sorts, needed, limit + 1)
+        rows = [self._answer(target, child, columns, reading, depth + 1) for child in found[:limit]]
+        cut = len(found) > limit and self._page_of_related is not None
+        return rows, make_token(found[limit - 1], sorts, 2) if cut else None
 
     def _single(self, table: Table, row: Row, lookup: ManyToOne, expand: Expand, depth: int) -> Any:
         reading = expand.reading
         if reading.orderby or reading.top is not None or reading.count:
-            raise _not_in_expand("Only $select, $filter and $expand are supported for this $expand.")
+            raise _not_in_expand(_ONLY_SELECT_AND_FILTER)
         target = self._schema[lookup.target]
         column = table.columns[lookup.column]
         columns = selected(target, reading.select)
@@ -235,6 +246,17 @@ def _named(table: Table, names: Iterable[str]) -> Iterator[Column]:
         if column is None:
             raise unknown_property(name, table.name)
         yield column
+
+
+_ONLY_SELECT_AND_FILTER = (
+    "Only $select and $filter clause can be provided while doing $expand on many-to-one relationship or "
+    "nested one-to-many relationship."
+)
+
+
+def _is_nested(reading: Reading) -> bool:
+    """Whether an expansion has an expansion of its own."""
+    return any(expand.reading.expand for expand in reading.expand)
 
 
 def _not_in_expand(message: str) -> ODataError:

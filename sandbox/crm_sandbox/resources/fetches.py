@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -87,16 +87,17 @@ def fetch(context: Context, table: Table, xml: str) -> Answer:
         rows.append(answered)
     wanted = context.request.annotations
     content: dict[str, Any] = {}
-    if page.total is not None and context.request.options.get("$count") == "true":
+    if page.total is not None:
         content["@odata.count"] = page.total
     if _TOTAL in wanted:
         content[f"@{_TOTAL}"] = -1 if page.total is None else page.total
         content[f"@{_TOTAL}limitexceeded"] = page.exceeded
-    if _COOKIE in wanted and page.cookie is not None:
+    if page.more and _COOKIE in wanted and page.cookie is not None:
         content[f"@{_COOKIE}"] = page.cookie
-    if _MORE in wanted:
-        content[f"@{_MORE}"] = page.more
-    return _answer(context, table, {**content, "value": rows})
+    if page.more and _MORE in wanted:
+        content[f"@{_MORE}"] = True
+    shown = () if fetched.is_aggregate else [(item.name, item.column) for item in fetched.columns]
+    return _answer(context, table, {**content, "value": rows}, shown)
 
 
 def sql(context: Context, table: Table, text: str) -> Answer:
@@ -131,11 +132,15 @@ def sql(context: Context, table: Table, text: str) -> Answer:
                 renamed=item.renamed,
             )
         rows.append(answered)
-    content: dict[str, Any] = {"value": rows}
+    content: dict[str, Any] = {}
+    if _TOTAL in context.request.annotations:
+        # SQL is never asked for its total.
+        content |= {f"@{_TOTAL}": -1, f"@{_TOTAL}limitexceeded": False}
+    content["value"] = rows
     if len(found) > limit:
         link = f"{context.request.root}{table.entity_set}?sql={quote(text)}&$skiptoken={offset + limit}"
         content["@odata.nextLink"] = link
-    return _answer(context, table, content)
+    return _answer(context, table, content, [(item.name, item.column) for item in query.columns])
 
 
 class _Shower:
@@ -201,7 +206,15 @@ def _offset(text: str) -> int:
     return int(text)
 
 
-def _answer(context: Context, table: Table, content: dict[str, Any]) -> Answer:
+def _answer(
+    context: Context,
+    table: Table,
+    content: dict[str, Any],
+    shown: Iterable[tuple[str, Column | None]] = (),
+) -> Answer:
+    """An answer whose context names the columns of the table that are shown."""
     request = context.request
-    head = {"@odata.context": f"{request.root}$metadata#{table.entity_set}"}
+    names = [column.wire if column and column.name == name else name for name, column in shown]
+    shape = f"({','.join(name for name in names if '.' not in name)})" if names else ""
+    head = {"@odata.context": f"{request.root}$metadata#{table.entity_set}{shape}"}
     return Answer(200, {**head, **content}, request.applied("odata.maxpagesize", "odata.include-annotations"))

@@ -85,7 +85,8 @@ def _answer_one(operation: _Operation, answer: Answering, made: dict[str, str]) 
     except ODataError as error:
         given = error_answer(error)
     _remember(operation, given, made)
-    return _part(given, operation.content_id), given.status < 400
+    created = operation.request.method == "POST"
+    return _part(given, operation.content_id, created=created), given.status < 400
 
 
 def _answer_change_set(
@@ -180,6 +181,9 @@ def _located(request: Request, target: str) -> Request:
 
 
 def _operations(request: Request) -> Iterator[_Operation | _ChangeSet]:
+    # https://learn.microsoft.com/troubleshoot/power-platform/dataverse/dataverse-web-api-and-sdk/web-api-client-errors
+    if not request.body.endswith(_CRLF):
+        raise refused("its last line does not end with CRLF")
     for headers, content in _parts(request.body, _boundary(request.headers.get("content-type", ""))):
         kind = headers.get("content-type", "")
         if kind.startswith("multipart/mixed"):
@@ -259,7 +263,7 @@ def _operation(headers: Mapping[str, str], content: bytes, batch: Request) -> _O
     return _Operation(request, match[2], headers.get("content-id") or inner.get("content-id"))
 
 
-def _part(answer: Answer, content_id: str | None) -> bytes:
+def _part(answer: Answer, content_id: str | None, *, created: bool) -> bytes:
     body = answer.body()
     lines = ["Content-Type: application/http", "Content-Transfer-Encoding: binary"]
     if content_id is not None:
@@ -268,6 +272,8 @@ def _part(answer: Answer, content_id: str | None) -> bytes:
     if body:
         lines.append(f"Content-Type: {answer.content_type}")
     lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+    if created and "OData-EntityId" in answer.headers:
+        lines.append(f"Location: {answer.headers['OData-EntityId']}")
     lines += ["OData-Version: 4.0", "", ""]
     return "\r\n".join(lines).encode() + body
 

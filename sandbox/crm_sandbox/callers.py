@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crm_sandbox.errors import MISSING_PRIVILEGE, NOT_A_MEMBER, ODataError
@@ -58,7 +58,8 @@ def _on_behalf(store: Store, caller: Caller, column: str, given: str) -> Caller:
             f"Principal user (Id={caller.user_id}, type=8) is missing prvActOnBehalfOfAnotherUser privilege.",
         )
     user = given.lower() if re.fullmatch(r"[0-9a-fA-F-]{36}", given, re.ASCII) else ""
-    return _user(store, f'SELECT * FROM systemuser WHERE "{column}" = ?', [user], given)  # noqa: S608 - a name of the schema
+    sql = f'SELECT * FROM systemuser WHERE "{column}" = ?'  # noqa: S608 - a name of the schema
+    return replace(_user(store, sql, [user], given), delegate_id=caller.user_id)
 
 
 def _of_identity(store: Store, identity: Identity) -> Caller:

@@ -136,6 +136,15 @@ def error_answer(error: ODataError, wanted: Annotations | None = None) -> Answer
     return Answer(error.status, {"error": content})
 
 
+def no_resource(request: Request) -> ODataError:
+    """The refusal of an operation that is called by the wrong method.
+
+    https://learn.microsoft.com/troubleshoot/power-platform/dataverse/dataverse-web-api-and-sdk/web-api-client-errors
+    """
+    uri = f"{request.root}{request.path}"
+    return ODataError(404, "", f"No HTTP resource was found that matches the request URI '{uri}'.")
+
+
 def no_method(method: str) -> ODataError:
     """The refusal of a method that an address does not have."""
     return ODataError(405, UNKNOWN_NAME, f"The requested resource does not support http method '{method}'.")

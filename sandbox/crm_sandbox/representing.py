@@ -78,8 +78,17 @@ class Presenter:
     def _annotated(self, table: Table, column: Column, row: Row, value: Any) -> Iterable[tuple[str, str]]:
         if column.is_lookup:
             return self._of_lookup(table, column, row, value)
-        text = self.formatted(column, value, row)
+        text = (
+            self._table_label(value)
+            if column.type is ColumnType.ENTITY_NAME
+            else self.formatted(column, value, row)
+        )
         return [] if text is None else [(FORMATTED, text)]
+
+    def _table_label(self, name: str) -> str | None:
+        """What the table is called that a column names."""
+        table = self._store.schema.get(name)
+        return None if table is None else table.label
 
     def formatted(self, column: Column, value: Any, row: Row) -> str | None:
         """A value as a person reads it in the user's format, or None where it is not different."""

@@ -8,10 +8,17 @@ from __future__ import annotations
 from crm_sandbox.addresses import Segment, row_key, segments_of
 from crm_sandbox.callers import Identity, caller_of
 from crm_sandbox.coverage import Missing
-from crm_sandbox.errors import ODataError, missing_row, not_here, unknown_property, unknown_segment
+from crm_sandbox.errors import (
+    UNKNOWN_NAME,
+    ODataError,
+    missing_row,
+    not_here,
+    unknown_property,
+    unknown_segment,
+)
 from crm_sandbox.messages import SEARCH_API, Answer, Request, error_answer, no_method
 from crm_sandbox.operations.calls import Call
-from crm_sandbox.operations.registry import bound_to_row, bound_to_set, unbound
+from crm_sandbox.operations.registry import ELSEWHERE, bound_to_row, bound_to_set, unbound
 from crm_sandbox.resources.collections import CollectionResource
 from crm_sandbox.resources.columns import ColumnResource
 from crm_sandbox.resources.context import Context
@@ -69,13 +76,11 @@ class Service:
         return self._on_key(context, table, first.key, rest)
 
     def _unknown(self, name: str) -> ODataError:
-        """The refusal of a name that is no entity set: an action begins with a capital letter."""
-        known = (
-            item for table in self.store.schema.tables.values() for item in (table.name, table.entity_set)
-        )
-        if not name[:1].isupper() or name.lower() in known:
-            return unknown_segment(name)
-        return not_here(Missing.ACTIONS)
+        """The refusal of a name that is no entity set."""
+        return not_here(Missing.ACTIONS) if name in ELSEWHERE else unknown_segment(name)
+
+    def _unknown_bound(self, name: str) -> ODataError:
+        return self._unknown(name.removeprefix(_PREFIX) if name.startswith(_PREFIX) else name)
 
     def _search(self, context: Context) -> Answer:
         from crm_sandbox.searching import search
@@ -101,7 +106,7 @@ class Service:
         )
         if call is not None and not deeper:
             return call(Call.of(context, segment, table))
-        raise not_here(Missing.ACTIONS) if "." in segment.name else unknown_segment(segment.name)
+        raise self._unknown_bound(segment.name)
 
     def _on_key(self, context: Context, table: Table, text: str, rest: list[Segment]) -> Answer:
         key = row_key(table, text, context.request.aliases)
@@ -118,8 +123,11 @@ class Service:
         if name.startswith(_PREFIX) and not deeper:
             call = bound_to_row(name.removeprefix(_PREFIX), table)
             if call is None:
-                raise not_here(Missing.ACTIONS)
+                raise self._unknown_bound(name)
             return call(Call.of(context, segment, table, row))
+        if bound_to_row(name, table) is not None and context.request.method == "POST":
+            # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/use-web-api-actions
+            raise ODataError(400, UNKNOWN_NAME, f"Request message has unresolved parameters: {name}.")
         if name in table.by_wire and segment.key is None:
             return ColumnResource(context, table, row, table.by_wire[name]).answer(deeper)
         if name in table.lookups and segment.key is None:

@@ -50,12 +50,16 @@ ROLES: Mapping[str, tuple[frozenset[Privilege], frozenset[Privilege]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user whose rights a request has, with the names of their security roles."""
+    """The user whose rights a request has, with the names of their security roles.
+
+    ``delegate_id`` is the user who acts in their stead, None where they act themselves.
+    """
 
     user_id: str
     business_unit_id: str
     team_ids: tuple[str, ...]
     roles: tuple[str, ...]
+    delegate_id: str | None = None
 
     @property
     def is_administrator(self) -> bool:

@@ -87,7 +87,7 @@ def test_there_are_enough_exchanges_each_with_a_name_and_a_source_of_its_own() -
     assert len(names) == len(set(names)) >= 200
     for exchange in ALL:
         assert exchange.source.startswith(
-            ("power-apps/", "dynamics365/", "power-platform/", "dotnet/", "sql/")
+            ("power-apps/", "dynamics365/", "power-platform/", "dotnet/", "sql/", "troubleshoot/")
         )
         assert exchange.steps
         assert any(step.status for step in exchange.steps)

@@ -37,6 +37,7 @@ _CLASSES = {
     ColumnType.BIGINT: "BigIntAttributeMetadata",
 }
 _TYPES = {ColumnType.DATE_ONLY: "DateTime", ColumnType.MULTI_SELECT: "Virtual"}
+_MERGED = frozenset({"account", "contact", "lead"})
 _CASCADES = {OnDelete.CASCADE: "Cascade", OnDelete.UNLINK: "RemoveLink", OnDelete.RESTRICT: "Restrict"}
 _OPTION_SETS = (ColumnType.PICKLIST, ColumnType.MULTI_SELECT, ColumnType.STATE, ColumnType.STATUS)
 
@@ -279,9 +280,9 @@ def lookup_definition(schema: Schema, lookup: ManyToOne) -> Definition:
         "ReferencingAttribute": lookup.column,
         "ReferencingEntityNavigationPropertyName": lookup.navigation,
         "CascadeConfiguration": {
-            "Assign": "NoCascade",
+            "Assign": "Cascade" if lookup.assigns else "NoCascade",
             "Delete": _CASCADES[lookup.on_delete],
-            "Merge": "NoCascade",
+            "Merge": "Cascade" if lookup.target in _MERGED and not lookup.custom else "NoCascade",
             "Reparent": "NoCascade",
             "Share": "NoCascade",
             "Unshare": "NoCascade",

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from crm_sandbox.addresses import RowKey, reference
-from crm_sandbox.errors import UNKNOWN_NAME, ODataError, bad_property
+from crm_sandbox.errors import DUPLICATE_KEY, UNKNOWN_NAME, ODataError, bad_property
 from crm_sandbox.messages import Answer
 from crm_sandbox.operations.calls import Call
 from crm_sandbox.queries.ordering import sorts_of
@@ -21,7 +21,6 @@ from crm_sandbox.records.values import guid
 from crm_sandbox.schema.model import NAMESPACE, Table
 from crm_sandbox.store import quoted
 
-MOST_TARGETS = 1_000
 _DONE = {"statecode": 3, "statuscode": 30}
 
 
@@ -42,9 +41,13 @@ def update_multiple(call: Call) -> Answer:
     """
     table = call.bound_table
     writer = call.context.writer
+    changed: set[str] = set()
     for target in _targets(call):
         row = _named(call, table, target).get(call.context.store)
-        writer.update(table, row, _without_key(table, target))
+        # Of several targets with one key the first counts.
+        if row[table.key] not in changed:
+            changed.add(row[table.key])
+            writer.update(table, row, _without_key(table, target))
     return Answer(204)
 
 
@@ -55,8 +58,13 @@ def upsert_multiple(call: Call) -> Answer:
     """
     table = call.bound_table
     writer = call.context.writer
+    seen: set[tuple[Any, ...]] = set()
     for target in _targets(call):
         key = _named(call, table, target)
+        named_by = (key.guid, *sorted(key.columns.items()))
+        if named_by in seen:
+            raise ODataError(400, DUPLICATE_KEY, "Two targets have one key.")
+        seen.add(named_by)
         row = key.find(call.context.store)
         if row is not None:
             writer.update(table, row, _without_key(table, target))
@@ -70,8 +78,8 @@ def upsert_multiple(call: Call) -> Answer:
 def _targets(call: Call) -> list[Mapping[str, Any]]:
     call.needs("POST")
     targets: list[Any] = call.get("Targets", list)
-    if not targets or len(targets) > MOST_TARGETS:
-        raise ODataError(400, UNKNOWN_NAME, f"'Targets' takes 1 to {MOST_TARGETS} records.")
+    if not targets:
+        raise ODataError(400, UNKNOWN_NAME, "'Targets' takes at least one record.")
     expected = f"{NAMESPACE}.{call.bound_table.name}"
     for target in targets:
         if not isinstance(target, dict):

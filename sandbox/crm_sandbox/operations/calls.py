@@ -14,10 +14,10 @@ from typing import Any
 
 from crm_sandbox.addresses import RowKey, Segment, reference
 from crm_sandbox.errors import UNKNOWN_NAME, ODataError, bad_property
-from crm_sandbox.messages import Answer, no_method
+from crm_sandbox.messages import Answer, no_resource
 from crm_sandbox.queries.options import split_outside
 from crm_sandbox.resources.context import Context
-from crm_sandbox.schema.model import NAMESPACE, Table
+from crm_sandbox.schema.model import NAMESPACE, OWNERS, Table
 from crm_sandbox.store import Row
 
 
@@ -46,7 +46,7 @@ class Call:
         elif request.method == "POST":
             parameters = request.json() if request.body else {}
         else:
-            raise no_method(request.method)
+            raise no_resource(request)
         return cls(context, segment.name.removeprefix(f"{NAMESPACE}."), parameters, table, row)
 
     @property
@@ -67,10 +67,10 @@ class Call:
         """Check the method: functions are called by GET, actions by POST.
 
         Raises:
-            ODataError: 405, another method.
+            ODataError: 404, another method; an operation is then no resource at all.
         """
         if self.context.request.method != method:
-            raise no_method(self.context.request.method)
+            raise no_resource(self.context.request)
 
     def get(self, name: str, kind: type | tuple[type, ...], *, needed: bool = True) -> Any:
         """A parameter; None where it is not given and not needed.
@@ -114,9 +114,14 @@ def row_reference(context: Context, given: Mapping[str, Any], name: str) -> RowK
     if "@odata.id" in given:
         return reference(schema, given["@odata.id"], name)
     table = schema.get(str(given.get("@odata.type", "")).removeprefix("#").removeprefix(f"{NAMESPACE}."))
-    if table is None or table.key not in given:
+    key = _key_in(given, table) if table is not None else None
+    if table is None or key is None:
         raise bad_property(f"'{name}' names no row: it takes '@odata.id', or '@odata.type' and the key")
-    return reference(schema, f"{table.entity_set}({given[table.key]})", name)
+    return reference(schema, f"{table.entity_set}({key})", name)
+
+
+def _key_in(given: Mapping[str, Any], table: Table) -> Any:
+    return given.get(table.key, given.get("ownerid") if table.name in OWNERS else None)
 
 
 def _of_address(text: str, options: Mapping[str, str]) -> dict[str, Any]:

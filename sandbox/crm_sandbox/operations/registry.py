@@ -33,6 +33,27 @@ ON_ROW: Mapping[tuple[str, str], Handler] = {
     ("team", "RemoveMembersTeam"): teams.remove_members,
 }
 
+ELSEWHERE = frozenset(
+    {
+        "AddToQueue", "ApplyRecordCreationAndUpdateRule", "CalculatePrice", "CalculateRollupField",
+        "CalculateTotalTimeIncident", "CloseIncident", "CloseQuote", "ConvertSalesOrderToInvoice",
+        "ConvertQuoteToSalesOrder", "CreateCustomerRelationships", "DeleteOptionValue", "DeleteMultiple",
+        "DownloadBlock", "ExecuteWorkflow", "ExportSolution", "FormatAddress", "FulfillSalesOrder",
+        "GenerateQuoteFromOpportunity", "GetAllTimeZonesWithDisplayName", "GetQuantityDecimal",
+        "GetTimeZoneCodeByLocalizedName", "GrantAccess", "ImportSolution", "InitializeFileBlocksUpload",
+        "InsertOptionValue", "InsertStatusValue",
+        "ModifyAccess", "PublishAllXml", "PublishXml", "RetrieveAuditDetails", "RetrieveDuplicates",
+        "RetrieveEntityChanges", "RetrievePrincipalAccessInfo", "RetrieveProvisionedLanguages",
+        "RetrieveRecordChangeHistory", "RetrieveSharedPrincipalsAndAccess", "RetrieveUserPrivileges",
+        "RevokeAccess", "Rollup", "SendEmail", "SendEmailFromTemplate", "SetBusinessEquipment",
+        "UpdateOptionValue", "UploadBlock", "ValidateFetchXmlExpression",
+    }
+)  # fmt: skip
+"""Operations that Dataverse has and the sandbox does not; other names are operations of nobody.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/actions, and .../functions
+"""
+
 
 def unbound(segment: Segment) -> Handler | None:
     """The operation that stands alone in an address."""

@@ -32,9 +32,10 @@ def _each(call: Call, change: Callable[[ManyToMany, str, str], None]) -> Answer:
     for item in call.get("Members", list):
         if not isinstance(item, dict):
             raise bad_property("'Members' takes an array of objects")
-        member = row_reference(
-            call.context, {"@odata.type": "#Microsoft.Dynamics.CRM.systemuser", **item}, "Members"
-        )
+        # Without a type it is a user's own key that counts; ownerid may be a team's.
+        typed = "@odata.type" in item or "systemuserid" not in item
+        kind = {} if typed else {"@odata.type": "#Microsoft.Dynamics.CRM.systemuser"}
+        member = row_reference(call.context, {**kind, **item}, "Members")
         if member.table.name != "systemuser":
             raise bad_property("'Members' takes users")
         found = member.get(call.context.store)

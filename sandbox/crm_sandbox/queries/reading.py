@@ -18,7 +18,7 @@ from crm_sandbox.queries.sql import Asker, Condition, From
 from crm_sandbox.queries.work import bounded
 from crm_sandbox.representing import Annotations, Presenter
 from crm_sandbox.schema.base_columns import CURRENCY, VERSION
-from crm_sandbox.schema.model import Column, ColumnType, ManyToMany, ManyToOne, Table
+from crm_sandbox.schema.model import OWNERS, Column, ColumnType, ManyToMany, ManyToOne, Table
 from crm_sandbox.store import Row, Store, quoted
 
 LARGEST_PAGE = 5_000
@@ -134,7 +134,7 @@ class RowReader:
         self, table: Table, row: Row, columns: Iterable[Column], reading: Reading, depth: int
     ) -> dict[str, Any]:
         answered = self.presenter.row(table, row, columns)
-        if table.name in _OWNERS:
+        if table.name in OWNERS:
             answered["ownerid"] = row[table.key]
         for expand in reading.expand:
             if _is_nested(reading) and (expand.reading.orderby or expand.reading.top is not None):
@@ -206,10 +206,6 @@ class RowReader:
         if many is None:
             raise unknown_property(name, table.name)
         return self._schema[many.other], _linked(many, self._schema[many.other], key)
-
-
-_OWNERS = ("systemuser", "team")
-"""Tables whose rows are owners, which have a second name for their key."""
 
 
 def _refers(lookup: ManyToOne, key: str) -> Condition:

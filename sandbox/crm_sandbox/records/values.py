@@ -33,7 +33,7 @@ _EDM_TYPES = {
 }
 
 
-def stored_value(value: Any, column: Column) -> Any:
+def stored_value(value: Any, column: Column, table: str) -> Any:
     """A value of a body as the column stores it; null empties the column.
 
     Raises:
@@ -42,7 +42,7 @@ def stored_value(value: Any, column: Column) -> Any:
     if value is None:
         return None
     if column.type in TEXT_TYPES:
-        return _text(value, column)
+        return _text(value, column, table)
     if column.type in CHOICE_TYPES:
         return _choice(value, column)
     if column.type is ColumnType.MULTI_SELECT:
@@ -76,15 +76,15 @@ def _wrong_type(column: Column) -> ODataError:
     return bad_property(f"Cannot convert the value of '{column.name}' to the expected type '{expected}'.")
 
 
-def _text(value: Any, column: Column) -> str:
+def _text(value: Any, column: Column, table: str) -> str:
     if not isinstance(value, str):
         raise _wrong_type(column)
     if column.max_length is not None and len(value) > column.max_length:
         raise ODataError(
             400,
             TOO_LONG,
-            f"A validation error occurred. The length of the '{column.name}' attribute exceeded "
-            f"the maximum allowed length of '{column.max_length}'.",
+            f"A validation error occurred.  The length of the '{column.name}' attribute of the '{table}' "
+            f"entity exceeded the maximum allowed length of '{column.max_length}'.",
         )
     return value
 

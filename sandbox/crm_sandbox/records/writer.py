@@ -20,6 +20,7 @@ from crm_sandbox.errors import (
     ODataError,
     bad_property,
 )
+from crm_sandbox.records.assigning import assign_below
 from crm_sandbox.records.binding import BIND, Links, take_links
 from crm_sandbox.records.computing import compute
 from crm_sandbox.records.duplicates import find_duplicate
@@ -43,6 +44,23 @@ class _Body:
     children: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
 
 
+_WRITTEN_WITH_OTHERS = frozenset({"activityparty"})
+"""Tables whose rows are written together with the row they belong to, and not by themselves."""
+
+
+def _refuse_alone(table: Table, privilege: Privilege, depth: int) -> None:
+    if table.name in _WRITTEN_WITH_OTHERS and depth == 0:
+        raise _no_such_method(table, privilege)
+
+
+def _no_such_method(table: Table, privilege: Privilege) -> ODataError:
+    return ODataError(
+        400,
+        READ_ONLY_TABLE,
+        f"The '{privilege}' method does not support entities of type '{table.name}'.",
+    )
+
+
 class RowWriter:
     """Writes rows for one request.
 
@@ -62,6 +80,7 @@ class RowWriter:
             ODataError: The body does not fit, a row has this key, or the caller lacks the privilege.
         """
         self._may(Privilege.CREATE, table)
+        _refuse_alone(table, Privilege.CREATE, depth)
         if depth > DEEPEST_INSERT:
             raise bad_property("the body is nested too deeply")
         given = body.get(table.key)
@@ -90,6 +109,7 @@ class RowWriter:
             ODataError: The body does not fit, or the caller lacks the privilege.
         """
         self._may(Privilege.WRITE, table)
+        _refuse_alone(table, Privilege.WRITE, 0)
         sorted_out = self._sort(table, body, creating=False)
         if sorted_out.parents or sorted_out.children:
             raise bad_property("related rows cannot be created inside an update")
@@ -103,6 +123,7 @@ class RowWriter:
         if OWNER in values and values[OWNER] != row[OWNER]:
             self._may(Privilege.ASSIGN, table)
             values["owningbusinessunit"] = self._unit_of(values)
+            assign_below(self._store, table, row[table.key], values)
         if table.has_state and (values.get(STATE) is not None or values.get(STATUS) is not None):
             values |= changed_state(table, row, values)
         else:
@@ -113,17 +134,14 @@ class RowWriter:
         values |= {
             MODIFIED: self._store.timestamp(),
             "modifiedby": self._session.caller.user_id,
+            "modifiedonbehalfby": self._session.caller.delegate_id,
             VERSION: self._store.next_version(),
         }
         self._storing(table, lambda: self._store.update(table, row[table.key], values))
 
     def _may(self, privilege: Privilege, table: Table) -> None:
         if table.is_read_only:
-            raise ODataError(
-                400,
-                READ_ONLY_TABLE,
-                f"The '{privilege}' method does not support entities of type '{table.name}'.",
-            )
+            raise _no_such_method(table, privilege)
         self._session.caller.require(privilege, table)
 
     def _sort(self, table: Table, body: Mapping[str, Any], *, creating: bool) -> _Body:
@@ -150,7 +168,7 @@ class RowWriter:
             if value is None and not creating and name in (STATE, STATUS):
                 raise bad_property(f"'{name}' cannot be null")
             if name != table.key and (column.on_create if creating else column.on_update):
-                found.values[name] = stored_value(value, column)
+                found.values[name] = stored_value(value, column, table.name)
         elif name in table.lookups:
             self._sort_parent(table, table.lookups[name], value, found)
         elif name in self._schema.incoming(table) or name in table.many_to_many:
@@ -198,6 +216,7 @@ class RowWriter:
             row["overriddencreatedon"] = now
         row |= {table.key: key, CREATED: made, MODIFIED: now, VERSION: self._store.next_version()}
         row |= {"createdby": caller.user_id, "modifiedby": caller.user_id}
+        row |= {"createdonbehalfby": caller.delegate_id, "modifiedonbehalfby": caller.delegate_id}
         compute(table, row, row)
         return row
 

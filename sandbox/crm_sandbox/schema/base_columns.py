@@ -66,6 +66,12 @@ def _base(table: Table) -> Iterator[tuple[Column, list[ManyToOne]]]:
     )
     for name, label in (("createdby", "Created By"), ("modifiedby", "Modified By")):
         yield _reference(table, name, label, "systemuser", read_only=True)
+    for name, label in (
+        ("createdonbehalfby", "Created By (Delegate)"),
+        ("modifiedonbehalfby", "Modified By (Delegate)"),
+    ):
+        column, links = _reference(table, name, label, "systemuser", read_only=True)
+        yield replace(column, indexed=False), links
     yield Column(VERSION, ColumnType.BIGINT, "Version Number", on_create=False, on_update=False), []
     yield Column("importsequencenumber", ColumnType.INTEGER, "Import Sequence Number", on_update=False), []
     if table.ownership is Ownership.USER:
@@ -117,6 +123,8 @@ def _reference(
     made = {
         "createdby": f"lk_{_base_table(table)}_createdby",
         "modifiedby": f"lk_{_base_table(table)}_modifiedby",
+        "createdonbehalfby": f"lk_{_base_table(table)}_createdonbehalfby",
+        "modifiedonbehalfby": f"lk_{_base_table(table)}_modifiedonbehalfby",
         "owninguser": f"user_{_plural(table)}",
         "owningteam": f"team_{_plural(table)}",
         "owningbusinessunit": f"business_unit_{_plural(table)}",

@@ -80,6 +80,10 @@ class Ownership(StrEnum):
     NONE = "None"
 
 
+OWNERS = frozenset({"systemuser", "team"})
+"""Tables whose rows are owners, which have ``ownerid`` as a second name for their key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One option of a choice. ``state`` is set on status reasons: the state that they belong to."""
@@ -146,6 +150,10 @@ class Column:
         return next((choice.label for choice in self.choices if choice.value == value), None)
 
 
+_PARENTAL = frozenset({"account_parent_account", "contact_customer_contacts"})
+"""Relationships in which rows change their owner with the row above, but are not deleted with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ManyToOne:
     """A lookup from ``table`` to ``target``, seen from both ends.
@@ -162,6 +170,14 @@ class ManyToOne:
     collection: str
     on_delete: OnDelete = OnDelete.UNLINK
     custom: bool = False
+
+    @property
+    def assigns(self) -> bool:
+        """Whether rows of ``table`` get a new owner together with the row of ``target`` they belong to.
+
+        https://learn.microsoft.com/power-apps/developer/data-platform/reference/entities/account, .../contact
+        """
+        return not self.custom and (self.on_delete is OnDelete.CASCADE or self.name in _PARENTAL)
 
 
 @dataclass(frozen=True, slots=True)

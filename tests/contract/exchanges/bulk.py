@@ -363,23 +363,4 @@ EXCHANGES = [
             Step("GET", "contacts({new3})", 404),
         ),
     ),
-    Exchange(
-        "a bulk job leaves a record of how many rows it deleted",
-        _DELETE,
-        (
-            *_MAKE,
-            Step(
-                "POST",
-                "BulkDelete",
-                200,
-                _job(_where("account", ("accountnumber", "Equal", "Z1"))),
-                capture={"job": "JobId"},
-            ),
-            _row(
-                "bulkdeleteoperations?$select=name,successcount,failurecount"
-                "&$filter=_asyncoperationid_value eq {job}",
-                value=[{"name": "Clean up", "successcount": 2, "failurecount": 0}],
-            ),
-        ),
-    ),
 ]

@@ -69,7 +69,7 @@ EXCHANGES = [
         _FUNCTIONS,
         (Step("GET", "WhoAmI()", 200, json={"UserId": a_guid}),),
     ),
-    Exchange("a function is not called by POST", _FUNCTIONS, (Step("POST", "WhoAmI", 405, {}),)),
+    Exchange("a function is not called by POST", _FUNCTIONS, (Step("POST", "WhoAmI", 404, {}),)),
     Exchange(
         "the rows of tables are counted by a function with a list",
         _COUNT,
@@ -313,8 +313,8 @@ EXCHANGES = [
         ),
     ),
     Exchange(
-        "an action bound to a table is not found without the full name",
+        "an action bound to a table has unresolved parameters without the full name",
         _ACTIONS,
-        (_LEAD, Step("POST", "leads({new1})/QualifyLead", 404, {"Status": 3})),
+        (_LEAD, Step("POST", "leads({new1})/QualifyLead", 400, {"Status": 3})),
     ),
 ]

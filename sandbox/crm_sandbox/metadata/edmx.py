@@ -42,14 +42,17 @@ def service_document(schema: Schema, root: str) -> dict[str, Any]:
     }
 
 
-def metadata_document(schema: Schema) -> str:
-    """The tables, their columns and navigation properties, actions and functions, as CSDL."""
+def metadata_document(schema: Schema, *, annotated: bool = False) -> str:
+    """The tables, their columns and navigation properties, actions and functions, as CSDL.
+
+    With annotations, columns and tables say what they are called.
+    """
     root = Element("edmx:Edmx", {"Version": "4.0", "xmlns:edmx": _EDMX})
     services = SubElement(root, "edmx:DataServices")
     document = SubElement(services, "Schema", {"Namespace": NAMESPACE, "Alias": "mscrm", "xmlns": _EDM})
     SubElement(document, "EntityType", {"Name": BASE, "Abstract": "true"})
     for table in sorted(schema.tables.values(), key=lambda table: table.name):
-        _entity_type(document, schema, table)
+        _entity_type(document, schema, table, annotated=annotated)
     add_types(document)
     container = Element("EntityContainer", {"Name": "System"})
     for table in sorted(schema.tables.values(), key=lambda table: table.name):
@@ -59,12 +62,14 @@ def metadata_document(schema: Schema) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>' + tostring(root, encoding="unicode")
 
 
-def _entity_type(document: Element, schema: Schema, table: Table) -> None:
+def _entity_type(document: Element, schema: Schema, table: Table, *, annotated: bool) -> None:
     element = SubElement(document, "EntityType", {"Name": table.name, "BaseType": f"mscrm.{BASE}"})
     key = SubElement(element, "Key")
     SubElement(key, "PropertyRef", {"Name": table.key})
     for column in table.columns.values():
-        _property(element, table, column)
+        described = _property(element, table, column)
+        if annotated:
+            _describe(described, column.label)
     for lookup in table.lookups.values():
         _lookup(element, schema, table, lookup)
     for incoming in schema.incoming(table).values():
@@ -76,9 +81,15 @@ def _entity_type(document: Element, schema: Schema, table: Table) -> None:
         SubElement(element, "NavigationProperty", attributes)
     for many in table.many_to_many.values():
         _many(element, many)
+    if annotated:
+        _describe(element, table.label)
 
 
-def _property(element: Element, table: Table, column: Column) -> None:
+def _describe(element: Element, label: str) -> None:
+    SubElement(element, "Annotation", {"Term": "Org.OData.Core.V1.Description", "String": label})
+
+
+def _property(element: Element, table: Table, column: Column) -> Element:
     attributes = {"Name": column.wire, "Type": _TYPES.get(column.type, "Edm.String")}
     if column.name == table.key:
         attributes["Nullable"] = "false"
@@ -88,7 +99,7 @@ def _property(element: Element, table: Table, column: Column) -> None:
             attributes["MaxLength"] = str(column.max_length)
     if attributes["Type"] == "Edm.Decimal":
         attributes["Scale"] = "variable"
-    SubElement(element, "Property", attributes)
+    return SubElement(element, "Property", attributes)
 
 
 def _lookup(element: Element, schema: Schema, table: Table, lookup: ManyToOne) -> None:

@@ -193,7 +193,8 @@ def _add(document: Element, operation: Operation) -> None:
         binding = {"Name": "entity", "Type": f"mscrm.{operation.bound_to}", "Nullable": "false"}
         SubElement(element, "Parameter", binding)
     for name, kind in operation.parameters.items():
-        SubElement(element, "Parameter", {"Name": name, "Type": kind})
+        needed = {} if operation.is_function else {"Nullable": "false"}
+        SubElement(element, "Parameter", {"Name": name, "Type": kind, **needed})
     if operation.returns:
         SubElement(element, "ReturnType", {"Type": operation.returns, "Nullable": "false"})
 

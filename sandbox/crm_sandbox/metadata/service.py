@@ -19,6 +19,7 @@ from crm_sandbox.metadata.edmx import metadata_document, service_document
 from crm_sandbox.metadata.finding import as_key, column_at, find_one, table_at
 from crm_sandbox.metadata.querying import one, shaped
 from crm_sandbox.metadata.writing import MetadataWriting
+from crm_sandbox.queries.options import shape_of_options
 from crm_sandbox.resources.context import Context
 from crm_sandbox.schema.model import NAMESPACE, Column, Table
 
@@ -57,7 +58,7 @@ class MetadataService:
             return collections[first.name](first, rest)
         functions: Mapping[str, Callable[[], Answer]] = {
             "": lambda: self._ok(service_document(self._schema, self._request.root)),
-            "$metadata": lambda: Answer(200, metadata_document(self._schema), content_type="application/xml"),
+            "$metadata": lambda: Answer(200, self._document(), content_type="application/xml"),
             "RetrieveTimestamp": lambda: self._ok({"Timestamp": stamp_of(self._context.store)}),
             "RetrieveMetadataChanges": lambda: self._ok(retrieve_changes(self._context, first)),
         }
@@ -100,7 +101,7 @@ class MetadataService:
             return self._property(table_definition(table), rest)
         kind = _KINDS[part.name]
         found = parts_of(self._schema, table)[part.name]()
-        context = f"EntityDefinitions({table.name})/{part.name}"
+        context = f"EntityDefinitions('{table.name}')/{part.name}"
         if deeper:
             raise unknown_segment(deeper[0].name)
         if part.key is None:
@@ -115,7 +116,7 @@ class MetadataService:
         return self._one(definition, kind, context, self._expand_nothing)
 
     def _columns(self, table: Table, part: Segment, deeper: list[Segment]) -> Answer:
-        context = f"EntityDefinitions({table.name})/Attributes"
+        context = f"EntityDefinitions('{table.name}')/Attributes"
         if part.key is not None:
             column = column_at(table, as_key(part))
             return self._column(table, column, context, deeper)
@@ -233,8 +234,15 @@ class MetadataService:
         )
 
     def _described(self, context: str) -> str:
-        select = self._request.options.get("$select", "")
-        return f"{self._request.root}$metadata#{context}" + (f"({select})" if select else "")
+        return f"{self._request.root}$metadata#{context}{shape_of_options(self._request.options)}"
+
+    def _document(self) -> str:
+        """The CSDL document; with annotations where they are asked for.
+
+        https://learn.microsoft.com/power-apps/developer/data-platform/webapi/web-api-service-documents
+        """
+        annotated = self._request.options.get("annotations", "false").lower() == "true"
+        return metadata_document(self._schema, annotated=annotated)
 
     def _ok(self, content: dict[str, Any], *, with_context: bool = True) -> Answer:
         if with_context and "@odata.context" not in content:

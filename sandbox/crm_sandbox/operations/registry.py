@@ -36,7 +36,8 @@ ON_ROW: Mapping[tuple[str, str], Handler] = {
 ELSEWHERE = frozenset(
     {
         "AddToQueue", "ApplyRecordCreationAndUpdateRule", "CalculatePrice", "CalculateRollupField",
-        "CalculateTotalTimeIncident", "CloseIncident", "CloseQuote", "ConvertSalesOrderToInvoice",
+        "CalculateTotalTimeIncident", "CloneProduct", "CloseIncident", "CloseQuote",
+        "ConvertSalesOrderToInvoice",
         "ConvertQuoteToSalesOrder", "CreateCustomerRelationships", "DeleteOptionValue", "DeleteMultiple",
         "DownloadBlock", "ExecuteWorkflow", "ExportSolution", "FormatAddress", "FulfillSalesOrder",
         "GenerateQuoteFromOpportunity", "GetAllTimeZonesWithDisplayName", "GetQuantityDecimal",

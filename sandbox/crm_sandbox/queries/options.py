@@ -138,6 +138,17 @@ def shape_of(reading: Reading) -> str:
     return f"({','.join(names)})" if names else ""
 
 
+def shape_of_options(options: Mapping[str, str]) -> str:
+    """The same of options that are read otherwise, as those of metadata are."""
+    shapes = list(_names(options.get("$select", "")))
+    for part in split_outside(options.get("$expand", ""), ","):
+        name, _, inner = part.strip().removesuffix(")").partition("(")
+        given = dict(option.strip().partition("=")[::2] for option in split_outside(inner, ";"))
+        if name:
+            shapes.append(name + (shape_of_options(given) or "()"))
+    return f"({','.join(shapes)})" if shapes else ""
+
+
 def split_outside(text: str, separator: str) -> list[str]:
     """Split at separators that are in no brackets and in no quotes."""
     parts, depth, quotes, start = [], 0, False, 0

@@ -103,12 +103,17 @@ def _described_tables() -> Iterator[tuple[str, Table]]:
         )
 
 
+_EMAIL = "emailaddress"
+
+
 def _column(column: described.Column) -> Column:
     return Column(
         name=column.short_name,
         type=ColumnType.CUSTOMER if column.targets == _CUSTOMER else ColumnType(column.type.value),
         label=column.label,
         max_length=column.max_length,
+        format="Email" if column.name.startswith(_EMAIL) else None,
+        own_schema_name=column.name.replace(_EMAIL, "EMailAddress") if column.name.startswith(_EMAIL) else "",
         minimum=column.minimum,
         maximum=column.maximum,
         precision=_PRECISIONS.get(ColumnType(column.type.value)),

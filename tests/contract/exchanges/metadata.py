@@ -168,7 +168,7 @@ EXCHANGES = [
         ),
     ),
     Exchange(
-        "the options of a choice come from either of its two properties",
+        "the options of a choice of the table come from one of its two properties",
         _BY_NAME,
         (
             _row(
@@ -179,7 +179,7 @@ EXCHANGES = [
                     ".PicklistAttributeMetadata(LogicalName,OptionSet(Options),GlobalOptionSet(Options))/$entity"
                 },
                 OptionSet={"Options": _CATEGORIES},
-                GlobalOptionSet={"Options": _CATEGORIES},
+                GlobalOptionSet=None,
             ),
         ),
     ),

@@ -60,13 +60,18 @@ EXCHANGES = [
         "what an impersonated user creates is the user's, and says on whose behalf",
         _IMPERSONATE,
         (
+            Step("GET", "WhoAmI", 200, capture={"delegate": "UserId"}),
             *_with_role("Salesperson"),
             Step("POST", "accounts", 204, {"accountid": "{new5}", "name": "Made for another"}, _AS_OBJECT),
             Step(
                 "GET",
-                "accounts({new5})?$select=name,_createdby_value,_ownerid_value",
+                "accounts({new5})?$select=name,_createdby_value,_ownerid_value,_createdonbehalfby_value",
                 200,
-                json={"_createdby_value": "{new1}", "_ownerid_value": "{new1}"},
+                json={
+                    "_createdby_value": "{new1}",
+                    "_ownerid_value": "{new1}",
+                    "_createdonbehalfby_value": "{delegate}",
+                },
             ),
         ),
     ),

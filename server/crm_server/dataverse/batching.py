@@ -1,11 +1,10 @@
-"""``$batch``: several requests as one, and its answer as theirs. Nothing is sent here.
+"""``$batch``: several reads as one request, and its answer as theirs. Nothing is sent here.
 
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/execute-batch-operations-using-web-api
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from email.message import Message
@@ -13,23 +12,24 @@ from uuid import uuid4
 
 from crm_server.dataverse.requests import CrmRequest
 from crm_server.dataverse.responses import CrmResponse
+from crm_tools.operations import Action
 
 LONGEST_PART_ADDRESS = 65_536
 """Characters of an address inside a batch; outside of one it is half of that."""
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3})\b")
 
 
-def batch_of(requests: Sequence[CrmRequest], api_path: str) -> CrmRequest:
-    """One request for all of them. One that fails does not keep the others from being answered.
+def batch_of(reads: Sequence[CrmRequest], api_path: str) -> CrmRequest:
+    """One request for all of them. A read that fails does not keep the others from being answered.
 
     ``api_path`` stands before the paths of requests; a nextLink is a whole address and stays as it is.
     """
     boundary = f"batch_{uuid4()}"
-    parts = [_part(request, boundary, api_path) for request in requests]
+    parts = [_part(read, boundary, api_path) for read in reads]
     return CrmRequest(
         "POST",
         "$batch",
-        requests[0].action,
+        Action.READ,
         {
             "Content-Type": f"multipart/mixed; boundary={boundary}",
             "Prefer": "odata.continue-on-error",
@@ -38,21 +38,16 @@ def batch_of(requests: Sequence[CrmRequest], api_path: str) -> CrmRequest:
     )
 
 
-def _part(request: CrmRequest, boundary: str, api_path: str) -> str:
-    address = request.path if "://" in request.path.partition("?")[0] else api_path + request.path
-    headers = {"Accept": "application/json", **request.headers}
-    body = ""
-    if request.body is not None:
-        headers["Content-Type"] = "application/json"
-        body = json.dumps(request.body) + "\r\n"
+def _part(read: CrmRequest, boundary: str, api_path: str) -> str:
+    address = read.path if "://" in read.path.partition("?")[0] else api_path + read.path
+    headers = {"Accept": "application/json", **read.headers}
     return "".join(
         [
             f"--{boundary}\r\n",
             "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n",
-            f"{request.method} {address} HTTP/1.1\r\n",
+            f"{read.method} {address} HTTP/1.1\r\n",
             *(f"{name}: {value}\r\n" for name, value in headers.items()),
             "\r\n",
-            body,
         ]
     )
 

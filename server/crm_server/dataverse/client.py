@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crm_server.dataverse.bulk import Bulk, Report, Result
-from crm_server.dataverse.joblog import JobLog
 from crm_server.dataverse.reading import Reading
 from crm_server.dataverse.requests import (
     CrmRequest,
@@ -85,7 +83,6 @@ class DataverseClient:
         self._reading = Reading(sender)
         self._writing = Writing(sender, tables)
         self._selling = Selling(sender)
-        self._bulk = Bulk(sender, self._reading, tables)
         self._versions = Versions(tables)
 
     async def query(self, query: Query) -> ResultPage:
@@ -120,12 +117,6 @@ class DataverseClient:
     async def delete(self, delete: Delete) -> None:
         """Deletes the row; after an unclear outcome as :meth:`create`."""
         await self._writing.delete(delete)
-
-    async def bulk(
-        self, writes: Iterable[Create | Update], log: JobLog | None = None, report: Report | None = None
-    ) -> Result:
-        """Creates or changes many rows of one table; see :meth:`Bulk.run`."""
-        return await self._bulk.run(writes, log, report)
 
     async def qualify(self, qualify: Qualify) -> Mapping[str, str]:
         """Ids of what was made of a lead, by table; the lead is looked at before each try."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,11 +49,11 @@ def build(operation: Operation, tables: Mapping[str, Table]) -> CrmRequest:
             path = _row(table, operation.key) + (f"?{query_string(options)}" if options else "")
             return CrmRequest("GET", path, Action.READ, {"Prefer": ANNOTATIONS})
         case Create():
-            body = written(operation, tables)
+            body = {table.key: operation.key, **operation.values, **_bound(operation.bindings, tables)}
             path = table.entity_set + _returning(operation.returning)
             return CrmRequest("POST", path, Action.CREATE, _prefer(operation.returning), body)
         case Update():
-            body = _changes(operation, tables)
+            body = {**operation.values, **_bound(operation.bindings, tables)}
             path = _row(table, operation.key) + _returning(operation.returning)
             # If-Match keeps a mistyped key from becoming a new row: PATCH without it is an upsert.
             headers = {"If-Match": operation.etag or "*", **_prefer(operation.returning)}
@@ -61,40 +61,6 @@ def build(operation: Operation, tables: Mapping[str, Table]) -> CrmRequest:
         case Delete():
             headers = {"If-Match": operation.etag or "*"}
             return CrmRequest("DELETE", _row(table, operation.key), Action.DELETE, headers)
-
-
-def written(write: Create | Update, tables: Mapping[str, Table]) -> dict[str, Any]:
-    """The row of a write as a body names it, with its key."""
-    return {tables[write.table].key: write.key, **_changes(write, tables)}
-
-
-def _changes(write: Create | Update, tables: Mapping[str, Table]) -> dict[str, Any]:
-    return {**write.values, **_bound(write.bindings, tables)}
-
-
-def multiple(writes: Sequence[Create] | Sequence[Update], tables: Mapping[str, Table]) -> CrmRequest:
-    """Rows of one table to create or to change as one request, all or none of them.
-
-    https://learn.microsoft.com/power-apps/developer/data-platform/bulk-operations
-    """
-    first = writes[0]
-    name, action = (
-        ("CreateMultiple", Action.CREATE) if isinstance(first, Create) else ("UpdateMultiple", Action.UPDATE)
-    )
-    kind = f"Microsoft.Dynamics.CRM.{first.table}"
-    targets = [{"@odata.type": kind, **written(write, tables)} for write in writes]
-    path = f"{tables[first.table].entity_set}/Microsoft.Dynamics.CRM.{name}"
-    return CrmRequest("POST", path, action, body={"Targets": targets})
-
-
-def rows_of(
-    table: Table, keys: Sequence[str], columns: Iterable[str], tables: Mapping[str, Table]
-) -> CrmRequest:
-    """The rows that have these keys, on one page."""
-    listed = ",".join(f"'{key(one)}'" for one in keys)
-    among = f"Microsoft.Dynamics.CRM.In(PropertyName='{table.key}',PropertyValues=[{listed}])"
-    select = tuple(dict.fromkeys((table.key, *columns)))
-    return build(Query(table.name, select=select, filter=among, top=len(keys)), tables)
 
 
 def next_page(link: str, page_size: int) -> CrmRequest:

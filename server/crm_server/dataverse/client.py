@@ -28,6 +28,8 @@ from crm_tools.tables import Table
 if TYPE_CHECKING:
     import httpx
 
+    from crm_server.dataverse.bulk import Bulk
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -96,6 +98,13 @@ class DataverseClient:
     async def delete(self, delete: Delete) -> None:
         """Deletes the row; after an unclear outcome as :meth:`create`."""
         await self._writing.delete(delete)
+
+    def bulk(self) -> Bulk:
+        """Carries jobs of many rows out; see :class:`~crm_server.dataverse.bulk.Bulk`."""
+        # Loaded by the first job: few calls have one.
+        from crm_server.dataverse.bulk import Bulk
+
+        return Bulk(self._sender, self._tables)
 
     async def who_am_i(self) -> Mapping[str, Any]:
         """Ids of the signed-in user, business unit and organisation."""

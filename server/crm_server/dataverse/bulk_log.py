@@ -103,6 +103,8 @@ class BulkLog:
             self._begin(header, path)
         else:
             _check_header(first, job, path)
+            if os.name == "posix":
+                os.fchmod(self._file.fileno(), _OWNER_ONLY)
             whole = self._file.tell()
             for number, line in enumerate(self._file, 2):
                 if not line.endswith(b"\n"):
@@ -216,6 +218,10 @@ def _entry(line: bytes, number: int, path: Path) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("refused", []), list):
         raise _damaged(number, path)
+    settled = RowNumbers(_read_ranges(found.get("settled", []), number, path))
+    for item in found.get("refused", []):
+        if not isinstance(item, dict) or type(item.get("row")) is not int or item["row"] not in settled:
+            raise _damaged(number, path)
     return found
 
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 import anyio
 import pytest
@@ -405,6 +405,11 @@ async def test_a_job_that_is_none_is_refused(job: Any) -> None:
         with pytest.raises(InputError):
             await Crew(crm).run(job, leads())
         assert crm.seen == []
+
+
+def test_the_key_of_a_row_is_the_version_5_uuid_of_its_number() -> None:
+    for number in (1, 2, 999_999, 1_000_000):
+        assert NEW_LEADS.key_of(number) == str(uuid5(UUID(NEW_LEADS.id), str(number)))
 
 
 def test_a_policy_is_asked_about_every_column_of_a_job() -> None:

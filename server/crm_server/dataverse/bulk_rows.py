@@ -9,6 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import anyio.lowlevel
+
 from crm_tools.bulk import BulkJob, BulkRow, Outcome, RowOutcome
 from crm_tools.errors import InputError
 from crm_tools.guids import is_guid
@@ -17,6 +19,8 @@ from crm_tools.operations import Action, Create, Update
 MOST_BYTES = 4 * 1024 * 1024
 """Of one request's rows. Dataverse takes more, but has to be done with them in time."""
 
+_ROWS_AT_A_STRETCH = 25
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 Rows = Iterable[BulkRow] | AsyncIterable[BulkRow]
 
 
@@ -93,6 +97,9 @@ async def _numbered(rows: Rows) -> AsyncIterator[tuple[int, BulkRow]]:
         return
     for row in rows:
         number += 1
+        if number % _ROWS_AT_A_STRETCH == 0:
+            # Chunks that are made already are to be sent while the next ones are read.
+            await anyio.lowlevel.checkpoint()
         yield number, row
 
 
@@ -120,7 +127,7 @@ def _size(row: BulkRow) -> int:
         InputError: A value cannot be sent.
     """
     try:
-        text = json.dumps(row.values, ensure_ascii=False, allow_nan=False).encode()
+        text = _ENCODER.encode(row.values).encode()
     except (TypeError, ValueError, RecursionError):
         raise InputError(
             "A value of the row cannot be sent: it is no text, number, true, false or null, or the text is "

@@ -4,8 +4,8 @@
 
 Both write to the same embedded CRM, in turn, with the rows in memory, signed in and connected. The SDK
 creates by lists, which is what it has for many rows, of the size that suits it best; ours keeps its log.
-The ratio is the median of the rounds. Then an import of ours is killed in the middle and taken up again, and
-what there is is counted.
+The ratio is that of all rounds together. Then an import of ours is killed in the middle and taken up again,
+and what there is is counted.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=6)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, far_crm(Path(name) / "tls") as place:
         folder, fine = Path(name), True
@@ -210,8 +210,13 @@ def main() -> int:
             theirs: list[float] = []
             for number in range(chosen.rounds):
                 rows = leads(f"Ours {number}", chosen.rows)
+                other = leads(f"SDK {number}", chosen.rows)
+                # Who goes first changes, so that a machine that slows down slows both.
+                if number % 2:
+                    theirs.append(by_microsoft(client, other, size))
                 ours.append(anyio.run(by_us, place, rows, folder / f"{number}.log", str(uuid4())))
-                theirs.append(by_microsoft(client, leads(f"SDK {number}", chosen.rows), size))
+                if not number % 2:
+                    theirs.append(by_microsoft(client, other, size))
                 fine &= check(place, f"Ours {number}", chosen.rows)
         rows, job_id = leads("Ours, killed", chosen.rows), str(uuid4())
         killed_in_the_middle(place, rows, folder / "killed.log", job_id)
@@ -220,7 +225,7 @@ def main() -> int:
     for what, taken in (("ours", ours), (f"SDK, {size} a list", theirs)):
         print(f"{what:45} {statistics.median(taken):7.2f} s, best {min(taken):.2f} s")
     print(f"{'ours, the second half after a kill':45} {resumed:7.2f} s")
-    ratio = statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
+    ratio = sum(ours) / sum(theirs)
     print(f"{chosen.rows:,} leads, {ROUND_TRIP_SECONDS * 1000:.0f} ms away, TLS: ratio {ratio:.2f}, ", end="")
     print(f"goal below {GOAL}: {'ok' if ratio < GOAL else 'MISSED'}")
     return 0 if fine and ratio < GOAL else 1

@@ -31,6 +31,8 @@ from crm_tools.tables import Table
 if TYPE_CHECKING:
     import httpx
 
+    from crm_server.dataverse.bulk import Bulk
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -125,6 +127,13 @@ class DataverseClient:
     async def close(self, close: Close) -> None:
         """Closes an opportunity as won or lost; it is looked at before each try."""
         await self._selling.close(close)
+
+    def bulk(self) -> Bulk:
+        """Carries jobs of many rows out; see :class:`~crm_server.dataverse.bulk.Bulk`."""
+        # Loaded by the first job: few calls have one.
+        from crm_server.dataverse.bulk import Bulk
+
+        return Bulk(self._sender, self._tables)
 
     async def who_am_i(self) -> Mapping[str, Any]:
         """Ids of the signed-in user, business unit and organisation."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +49,7 @@ def build(operation: Operation, tables: Mapping[str, Table]) -> CrmRequest:
             path = _row(table, operation.key) + (f"?{query_string(options)}" if options else "")
             return CrmRequest("GET", path, Action.READ, {"Prefer": ANNOTATIONS})
         case Create():
-            body = {table.key: operation.key, **operation.values, **_bound(operation.bindings, tables)}
+            body = _target(operation, table, tables)
             path = table.entity_set + _returning(operation.returning)
             return CrmRequest("POST", path, Action.CREATE, _prefer(operation.returning), body)
         case Update():
@@ -76,6 +76,33 @@ def who_am_i() -> CrmRequest:
     return CrmRequest("GET", "WhoAmI", Action.READ)
 
 
+def create_multiple(creates: Sequence[Create], tables: Mapping[str, Table]) -> CrmRequest:
+    """Create rows of one table: on a standard table all of them, or none.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/bulk-operations
+    """
+    return _multiple("CreateMultiple", creates, Action.CREATE, tables)
+
+
+def update_multiple(updates: Sequence[Update], tables: Mapping[str, Table]) -> CrmRequest:
+    """Change rows of one table that exist: on a standard table all of them, or none."""
+    return _multiple("UpdateMultiple", updates, Action.UPDATE, tables)
+
+
+def rows_with_keys(table: Table, keys: Sequence[str], columns: Sequence[str]) -> CrmRequest:
+    """Those of the rows that exist. An address may have 32 KB: about 500 keys.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/in
+    """
+    values = ",".join(f"'{key(item)}'" for item in keys)
+    options = [
+        ("$select", ",".join(columns)),
+        ("$filter", f"Microsoft.Dynamics.CRM.In(PropertyName='{table.key}',PropertyValues=[{values}])"),
+    ]
+    path = f"{table.entity_set}?{query_string(options)}"
+    return CrmRequest("GET", path, Action.READ, {"Prefer": f"odata.maxpagesize={len(keys)}"})
+
+
 def current_organization() -> CrmRequest:
     """The organisation of the environment.
 
@@ -94,6 +121,20 @@ def own_name() -> CrmRequest:
     own = "Microsoft.Dynamics.CRM.EqualUserId(PropertyName='systemuserid')"
     options = query_string([("$select", "fullname"), ("$filter", own)])
     return CrmRequest("GET", f"systemusers?{options}", Action.READ)
+
+
+def _multiple(
+    message: str, writes: Sequence[Create | Update], action: Action, tables: Mapping[str, Table]
+) -> CrmRequest:
+    table = tables[writes[0].table]
+    kind = {"@odata.type": f"Microsoft.Dynamics.CRM.{table.name}"}
+    targets = [kind | _target(write, table, tables) for write in writes]
+    path = f"{table.entity_set}/Microsoft.Dynamics.CRM.{message}"
+    return CrmRequest("POST", path, action, {}, {"Targets": targets})
+
+
+def _target(write: Create | Update, table: Table, tables: Mapping[str, Table]) -> dict[str, Any]:
+    return {table.key: write.key, **write.values, **_bound(write.bindings, tables)}
 
 
 def _query(query: Query, table: Table) -> CrmRequest:

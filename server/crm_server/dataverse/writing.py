@@ -113,7 +113,7 @@ class Writing:
             raise NotFoundError(
                 "The record was deleted while it was being changed. Nothing is left to change."
             ) from None
-        if _is_as_wanted(found, update):
+        if is_as_wanted(found, update):
             return self._shown(found, update)
         if update.etag is not None and found.get(ETAG) != update.etag:
             raise _overtaken() from None
@@ -171,7 +171,7 @@ def _key_exists(response: CrmResponse) -> bool:
     return response.status == PRECONDITION_FAILED and crm_code(response) == DUPLICATE_KEY
 
 
-def _is_as_wanted(row: Row, update: Update) -> bool:
+def is_as_wanted(row: Row, update: Update) -> bool:
     """Whether a row has every value that an update gives it."""
     values = all(_same(row.get(name), value) for name, value in update.values.items())
     return values and all(_same(row.get(item.column), item.key) for item in update.bindings)

@@ -249,7 +249,10 @@ def _operation(headers: Mapping[str, str], content: bytes, batch: Request) -> _O
     if not headers.get("content-type", "").startswith("application/http"):
         raise refused("a part is not application/http")
     line, _, rest = content.partition(_CRLF)
-    match = _REQUEST_LINE.fullmatch(line.decode("latin-1"))
+    try:
+        match = _REQUEST_LINE.fullmatch(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise refused("a request line is not UTF-8") from None
     if match is None:
         raise refused("a part does not begin with a request line")
     inner, body = _head_and_rest(rest) if rest.strip() else ({}, b"")

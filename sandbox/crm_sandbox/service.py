@@ -106,6 +106,8 @@ class Service:
         )
         if call is not None and not deeper:
             return call(Call.of(context, segment, table))
+        if bound_to_set(segment.name, table) is not None and context.request.method == "POST":
+            raise _unresolved(segment.name)
         raise self._unknown_bound(segment.name)
 
     def _on_key(self, context: Context, table: Table, text: str, rest: list[Segment]) -> Answer:
@@ -126,8 +128,7 @@ class Service:
                 raise self._unknown_bound(name)
             return call(Call.of(context, segment, table, row))
         if bound_to_row(name, table) is not None and context.request.method == "POST":
-            # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/use-web-api-actions
-            raise ODataError(400, UNKNOWN_NAME, f"Request message has unresolved parameters: {name}.")
+            raise _unresolved(name)
         if name in table.by_wire and segment.key is None:
             return ColumnResource(context, table, row, table.by_wire[name]).answer(deeper)
         if name in table.lookups and segment.key is None:
@@ -173,3 +174,11 @@ class Service:
         if deeper:
             raise unknown_segment(deeper[0].name)
         return collection.answer()
+
+
+def _unresolved(name: str) -> ODataError:
+    """The refusal of a bound action that is called without its full name.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/use-web-api-actions
+    """
+    return ODataError(400, UNKNOWN_NAME, f"Request message has unresolved parameters: {name}.")

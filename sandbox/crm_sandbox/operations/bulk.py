@@ -61,7 +61,9 @@ def upsert_multiple(call: Call) -> Answer:
     seen: set[tuple[Any, ...]] = set()
     for target in _targets(call):
         key = _named(call, table, target)
-        named_by = (key.guid, *sorted(key.columns.items()))
+        # Texts of keys are compared without case.
+        columns = sorted((name, str(value).casefold()) for name, value in key.columns.items())
+        named_by = (key.guid, *columns)
         if named_by in seen:
             raise ODataError(400, DUPLICATE_KEY, "Two targets have one key.")
         seen.add(named_by)

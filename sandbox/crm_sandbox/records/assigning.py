@@ -8,16 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crm_sandbox.schema.base_columns import OWNER, VERSION
+from crm_sandbox.schema.base_columns import MODIFIED, OWNER, VERSION
 from crm_sandbox.schema.model import ManyToOne, Table
+from crm_sandbox.session import Caller
 from crm_sandbox.store import Store, quoted
 
 _OWNING = (OWNER, f"{OWNER}.table", "owningbusinessunit")
 
 
-def assign_below(store: Store, table: Table, key: str, values: Mapping[str, Any]) -> None:
+def assign_below(store: Store, caller: Caller, table: Table, key: str, values: Mapping[str, Any]) -> None:
     """Give the rows below a row, and the rows below those, the owner that ``values`` give it."""
-    owner = {name: values[name] for name in _OWNING}
+    owner = {name: values[name] for name in _OWNING} | {
+        MODIFIED: store.timestamp(),
+        "modifiedby": caller.user_id,
+        "modifiedonbehalfby": caller.delegate_id,
+    }
     # Rows can refer to each other in a circle; each gets its owner once.
     done = {(table.name, key)}
     waiting = [(table, key)]

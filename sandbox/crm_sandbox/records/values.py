@@ -55,7 +55,7 @@ def stored_value(value: Any, column: Column, table: str) -> Any:
         return _time(value, column)
     if column.type is ColumnType.UNIQUEIDENTIFIER:
         return guid(value, column)
-    return _number(value, column)
+    return _number(value, column, table)
 
 
 def guid(value: Any, column: Column) -> str:
@@ -133,7 +133,7 @@ def _time(value: Any, column: Column) -> str:
         raise _wrong_type(column) from None
 
 
-def _number(value: Any, column: Column) -> int | float:
+def _number(value: Any, column: Column, table: str) -> int | float:
     whole = column.type in WHOLE_NUMBER_TYPES
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise _wrong_type(column)
@@ -145,7 +145,7 @@ def _number(value: Any, column: Column) -> int | float:
             400,
             INTEGER_RANGE if whole else MONEY_RANGE,
             f"A validation error occurred. The value of '{column.name}' on record of type "
-            f"is outside the valid range. Accepted range: {low} to {high}.",
+            f"'{table}' is outside the valid range. Accepted range: {low} to {high}.",
         )
     if column.type in (ColumnType.MONEY, ColumnType.DECIMAL) and column.precision is not None:
         # https://learn.microsoft.com/power-apps/maker/data-platform/types-of-fields#using-the-right-type-of-number

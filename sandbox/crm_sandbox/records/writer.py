@@ -123,7 +123,7 @@ class RowWriter:
         if OWNER in values and values[OWNER] != row[OWNER]:
             self._may(Privilege.ASSIGN, table)
             values["owningbusinessunit"] = self._unit_of(values)
-            assign_below(self._store, table, row[table.key], values)
+            assign_below(self._store, self._session.caller, table, row[table.key], values)
         if table.has_state and (values.get(STATE) is not None or values.get(STATUS) is not None):
             values |= changed_state(table, row, values)
         else:

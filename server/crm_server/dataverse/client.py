@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crm_server.dataverse.caching import Cache
+from crm_server.dataverse.metadata import TableDefinition, definition_requests, parse_definition
 from crm_server.dataverse.reading import Reading
 from crm_server.dataverse.requests import (
     CrmRequest,
@@ -25,6 +27,7 @@ from crm_server.dataverse.selling import Close, Qualify, Selling
 from crm_server.dataverse.sender import Sender, checked
 from crm_server.dataverse.versions import NOT_MODIFIED, Versions, if_changed
 from crm_server.dataverse.writing import Writing
+from crm_server.sign_in import callers
 from crm_tools.operations import Create, Delete, Fetch, Query, Row, Update
 from crm_tools.tables import Table
 
@@ -76,6 +79,10 @@ KINDS: Mapping[str, str] = {
 UNKNOWN_KIND = "unknown"
 
 
+DEFINITION_SECONDS = 15 * 60.0
+MOST_DEFINITIONS = 1_000
+
+
 class DataverseClient:
     """Works on the tables of one environment. Each method may raise an ``UpstreamError``."""
 
@@ -86,6 +93,10 @@ class DataverseClient:
         self._writing = Writing(sender, tables)
         self._selling = Selling(sender)
         self._versions = Versions(tables)
+        # Labels are in the user's language, so each caller has definitions of their own.
+        self._definitions: Cache[tuple[str, str], TableDefinition] = Cache(
+            DEFINITION_SECONDS, MOST_DEFINITIONS, sender.clock
+        )
 
     async def query(self, query: Query) -> ResultPage:
         """The first page of rows."""
@@ -134,6 +145,18 @@ class DataverseClient:
         from crm_server.dataverse.bulk import Bulk
 
         return Bulk(self._sender, self._tables)
+
+    async def definition(self, table: str) -> TableDefinition:
+        """What a table of this environment is, by its logical name; read in one trip and kept for a while."""
+
+        async def load() -> TableDefinition:
+            return parse_definition(table, await self._reading.together(definition_requests(table)))
+
+        return await self._definitions.get((callers.name(), table), load)
+
+    def forget_definitions(self) -> None:
+        """Let definitions of tables be read anew."""
+        self._definitions.forget()
 
     async def who_am_i(self) -> Mapping[str, Any]:
         """Ids of the signed-in user, business unit and organisation."""

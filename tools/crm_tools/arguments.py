@@ -15,6 +15,7 @@ from crm_tools.choices import choice_value
 from crm_tools.errors import InputError, UnknownNameError
 from crm_tools.guids import guid
 from crm_tools.operations import Binding, Expansion, OrderBy
+from crm_tools.outside_text import is_cut, unmarked
 from crm_tools.tables import CHOICE_TYPES, Column, ColumnType, Navigation, Table
 
 MOST_EXPANSIONS = 15
@@ -160,11 +161,23 @@ def _column_value(value: Any, column: Column) -> Any:
         return choice_value(value, column)
     if column.type is ColumnType.DATE_ONLY:
         return _date(value, column)
+    if isinstance(value, str):
+        value = _own_text(value, column)
     if column.max_length is not None and len(value) > column.max_length:
         raise InputError(
             f"Argument {column.name} takes at most {column.max_length:,} characters, not {len(value):,}."
         )
     return value
+
+
+def _own_text(value: str, column: Column) -> str:
+    """A text without the marks of an answer that it was copied from."""
+    if is_cut(value):
+        raise InputError(
+            f"Argument {column.name} is a text that was cut when it was shown, so the rest would be lost. "
+            "Read the record by itself for the whole text, or write only what is new."
+        )
+    return unmarked(value)
 
 
 def _date(value: str, column: Column) -> str:

@@ -26,6 +26,7 @@ from crm_tools.operations import (
     Update,
     Write,
 )
+from crm_tools.outside_text import LONGEST_ALONE
 from crm_tools.shaping import record
 from crm_tools.tables import Table
 
@@ -184,7 +185,7 @@ def _returning(arguments: Arguments, context: Context) -> tuple[str, ...]:
 
 
 def _record(row: Row, context: Context, expand: tuple[Expansion, ...] = ()) -> Answer:
-    shaped = record(row, context.table, context.tables, expand)
+    shaped = record(row, context.table, context.tables, expand, LONGEST_ALONE)
     shaped["url"] = context.port.record_url(context.table.name, shaped[context.table.key])
     return shaped
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from crm_tools.choices import choice_label
 from crm_tools.operations import Expansion, Row
+from crm_tools.outside_text import LONGEST_IN_LIST, free_text, line
 from crm_tools.tables import CHOICE_TYPES, Column, ColumnType, Table
 
 FORMATTED = "@OData.Community.Display.V1.FormattedValue"
@@ -22,14 +23,18 @@ MOST_RELATED = 50
 
 
 def record(
-    row: Row, table: Table, tables: Mapping[str, Table], expand: tuple[Expansion, ...] = ()
+    row: Row,
+    table: Table,
+    tables: Mapping[str, Table],
+    expand: tuple[Expansion, ...] = (),
+    longest: int = LONGEST_IN_LIST,
 ) -> dict[str, Any]:
-    """One row as an answer shows it."""
+    """One row as an answer shows it, with at most ``longest`` characters of a free text."""
     shaped: dict[str, Any] = {table.key: row.get(table.key)}
     for name, value in row.items():
         column = table.columns.get(name)
         if column is not None and value is not None:
-            shaped[column.short_name] = _value(value, column, row)
+            shaped[column.short_name] = _value(value, column, row, longest)
     for expansion in expand:
         _add_related(shaped, row.get(expansion.name), expansion, tables)
     if etag := row.get(ETAG):
@@ -37,7 +42,11 @@ def record(
     return shaped
 
 
-def _value(value: Any, column: Column, row: Row) -> Any:
+def _value(value: Any, column: Column, row: Row, longest: int) -> Any:
+    if isinstance(value, str) and column.type is ColumnType.MEMO:
+        return free_text(value, longest)
+    if isinstance(value, str) and column.type is ColumnType.STRING:
+        return line(value)
     if column.type is ColumnType.LOOKUP:
         return _lookup(value, column, row)
     if column.type in CHOICE_TYPES:
@@ -50,7 +59,7 @@ def _value(value: Any, column: Column, row: Row) -> Any:
 def _lookup(value: Any, column: Column, row: Row) -> dict[str, Any]:
     shaped = {"id": value}
     if name := row.get(column.name + FORMATTED):
-        shaped["name"] = name
+        shaped["name"] = line(name)
     if len(column.targets) > 1 and (table := row.get(column.name + LOOKUP_TABLE)):
         shaped["table"] = table
     return shaped

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from crm_sandbox import session
 from tests.sandbox.conftest import Crm, error
 
 pytestmark = pytest.mark.anyio
@@ -85,3 +86,74 @@ async def test_a_disabled_user_is_refused(crm: Crm) -> None:
     made = await user(crm, "Salesperson")
     await crm("PATCH", f"systemusers({made['systemuserid']})", {"isdisabled": True})
     assert error(await crm("GET", "WhoAmI", CallerObjectId=OBJECT_ID)) == (403, "0x80072560")
+
+
+@pytest.fixture
+async def seller(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A user who may read the tables of selling, and no others: no users, units or currencies."""
+    role = (frozenset({session.Privilege.READ}), frozenset[session.Privilege]())
+    monkeypatch.setattr(session, "ROLES", {**session.ROLES, "Selling only": role})
+    return await user(crm, "Selling only")
+
+
+@pytest.mark.usefixtures("seller")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "$expand=owninguser($select=fullname)",
+        "$expand=contact_customer_accounts($select=fullname;$expand=owninguser($select=fullname))",
+        "$expand=contact_customer_accounts($filter=owninguser/fullname ne null)",
+        "$expand=owninguser($select=fullname)&$filter=name eq 'none such'",
+        "$filter=owninguser/fullname ne null",
+        "$filter=contact_customer_accounts/any(c:c/owninguser/fullname ne null)",
+        "$filter=Microsoft.Dynamics.CRM.In(PropertyName='owninguser/fullname',PropertyValues=['x'])",
+        "$orderby=owninguser/fullname",
+        "$apply=groupby((owninguser/fullname))",
+        "$apply=filter(owninguser/fullname ne null)/aggregate($count as n)",
+        "$apply=aggregate(owninguser/createdon with max as latest)",
+    ],
+)
+async def test_a_query_reaches_no_table_that_the_user_may_not_read(crm: Crm, query: str) -> None:
+    assert (await crm("GET", f"accounts?{query}")).status_code == 200
+    answer = await crm("GET", f"accounts?{query}", CallerObjectId=OBJECT_ID)
+    assert error(answer) == (403, "0x80040220")
+    assert "prvReadSystemuser" in answer.text
+
+
+async def test_a_collection_is_reached_only_with_the_right_to_read_it(
+    crm: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = (frozenset[session.Privilege](), frozenset({session.Privilege.READ}))
+    monkeypatch.setattr(session, "ROLES", {**session.ROLES, "Directory only": role})
+    await user(crm, "Directory only")
+    for query in ("$filter=user_accounts/any()", "$expand=user_accounts($select=name)"):
+        assert (await crm("GET", f"systemusers?{query}")).status_code == 200
+        answer = await crm("GET", f"systemusers?{query}", CallerObjectId=OBJECT_ID)
+        assert error(answer) == (403, "0x80040220")
+        assert "prvReadAccount" in answer.text
+
+
+@pytest.mark.usefixtures("seller")
+async def test_a_row_or_a_count_reaches_no_table_that_the_user_may_not_read(crm: Crm) -> None:
+    key = (await crm.rows("accounts?$select=accountid&$top=1"))[0]["accountid"]
+    for path in (
+        f"accounts({key})?$select=name&$expand=owninguser($select=fullname)",
+        "accounts/$count?$filter=owninguser/fullname ne null",
+        f"accounts({key})/contact_customer_accounts?$orderby=owninguser/fullname",
+    ):
+        assert (await crm("GET", path)).status_code == 200
+        assert error(await crm("GET", path, CallerObjectId=OBJECT_ID)) == (403, "0x80040220"), path
+
+
+@pytest.mark.usefixtures("seller")
+async def test_a_query_may_join_the_tables_that_the_user_may_read(crm: Crm) -> None:
+    for query in (
+        "$expand=primarycontactid($select=fullname),contact_customer_accounts($select=fullname)",
+        "$expand=owninguser/$ref",
+        "$filter=primarycontactid/fullname ne null and contact_customer_accounts/any()",
+        "$apply=groupby((primarycontactid/fullname))",
+        "$orderby=primarycontactid/fullname",
+    ):
+        answer = await crm("GET", f"accounts?{query}", CallerObjectId=OBJECT_ID)
+        assert answer.status_code == 200, query
+        assert answer.json()["value"]

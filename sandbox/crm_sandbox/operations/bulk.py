@@ -122,7 +122,7 @@ def bulk_delete(call: Call) -> Answer:
     for query in call.get("QuerySet", list):
         table, condition = _query(call, query)
         call.context.may_read(table)
-        start = From.of(store.schema, table)
+        start = From.of(store.schema, table, call.context.session.asker)
         order = sorts_of((), start)[0].sql
         sql = (
             f"SELECT t.{quoted(table.key)} AS key FROM {start.sql} "  # noqa: S608 - names of the schema
@@ -160,7 +160,8 @@ def _criteria(call: Call, table: Table, criteria: Any, depth: int) -> Condition:
 
     if not isinstance(criteria, dict) or depth > 10:
         raise bad_property("'Criteria' cannot be read")
-    start = From.of(call.context.store.schema, table)
+    asker = call.context.session.asker
+    start = From.of(call.context.store.schema, table, asker)
     parts = [_criteria(call, table, inner, depth + 1) for inner in _list_of(criteria, "Filters")]
     for condition in _list_of(criteria, "Conditions"):
         if not isinstance(condition, dict):
@@ -168,7 +169,7 @@ def _criteria(call: Call, table: Table, criteria: Any, depth: int) -> Condition:
         operand = start.root.operand(str(condition.get("AttributeName")))
         values = [_condition_value(value) for value in _list_of(condition, "Values")]
         operator = str(condition.get("Operator"))
-        parts.append(member_condition(operator, operand, values, call.context.session.asker, start.schema))
+        parts.append(member_condition(operator, operand, values, asker, start.schema))
     return any_of(parts) if criteria.get("FilterOperator") in ("Or", 1) and parts else all_of(parts)
 
 

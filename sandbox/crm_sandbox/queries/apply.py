@@ -86,12 +86,13 @@ def compile_apply(
 
     Raises:
         ODataError: 400, it is malformed, names what does not exist, or is not in the subset that is
-            documented: ``filter`` transformations and then one ``groupby`` or ``aggregate``.
+            documented: ``filter`` transformations and then one ``groupby`` or ``aggregate``; 403, who asks
+            may not read a table that it reaches.
     """
     reader = Reader(tokens(text, aliases or {}, _OPTION), _OPTION)
     parsed = _Parser(reader).transformations()
-    start = From.of(schema, table)
-    where = all_of(compile_filter(node, start, asker) for node in parsed.filters)
+    start = From.of(schema, table, asker)
+    where = all_of(compile_filter(node, start) for node in parsed.filters)
     compiled = _Compiler(start)
     for path in parsed.groups:
         compiled.group(path)

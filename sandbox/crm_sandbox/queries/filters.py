@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from crm_sandbox.errors import unknown_property
 from crm_sandbox.queries.lexing import malformed
 from crm_sandbox.queries.literals import bound
-from crm_sandbox.queries.sql import Asker, Condition, From, Operand, Source, all_of, any_of
+from crm_sandbox.queries.sql import Condition, From, Operand, Source, all_of, any_of
 from crm_sandbox.queries.syntax import (
     Both,
     Comparison,
@@ -26,19 +26,20 @@ from crm_sandbox.queries.syntax import (
     TextTest,
 )
 from crm_sandbox.queries.text_matching import text_condition
-from crm_sandbox.schema.model import TEXT_TYPES
+from crm_sandbox.schema.model import TEXT_TYPES, Table
 from crm_sandbox.store import quoted
 
 _SIGNS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
-def compile_filter(node: Node, start: From, asker: Asker) -> Condition:
+def compile_filter(node: Node, start: From) -> Condition:
     """The condition of a filter on the rows of a FROM clause, which gets the joins that paths need.
 
     Raises:
-        ODataError: 400, a name does not exist or a value does not fit its column.
+        ODataError: 400, a name does not exist or a value does not fit its column; 403, who asks may not
+            read a table that the filter reaches.
     """
-    return _Compiler(start, start.root, None, asker).condition(node)
+    return _Compiler(start, start.root, None).condition(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,6 @@ class _Compiler:
     start: From
     source: Source
     variable: str | None
-    asker: Asker
 
     def condition(self, node: Node) -> Condition:
         match node:
@@ -104,7 +104,7 @@ class _Compiler:
         *_, source = self._sources(tuple(navigations))
         known = source.table.columns.get(name)
         operand = source.operand(name) if known is not None else source.wire_operand(name)
-        return query_function(node, operand, self.asker, self.start.schema)
+        return query_function(node, operand, self.start.asker, self.start.schema)
 
     def _lambda(self, node: Lambda) -> Condition:
         *navigations, collection = node.path
@@ -114,7 +114,7 @@ class _Compiler:
         inner, link = self._related(source, collection)
         body = Condition("1")
         if node.body is not None:
-            body = _Compiler(inner, inner.root, node.variable, self.asker).condition(node.body)
+            body = _Compiler(inner, inner.root, node.variable).condition(node.body)
         if node.every:
             sql = f"SELECT 1 FROM {inner.sql} WHERE {link} AND NOT coalesce({body.sql}, 0)"  # noqa: S608 - names of the schema
             return Condition(f"(NOT EXISTS ({sql}))", body.values)
@@ -123,21 +123,26 @@ class _Compiler:
 
     def _related(self, source: Source, collection: str) -> tuple[From, str]:
         """The rows of a collection-valued navigation property, and what ties them to the source."""
-        schema, aliases = self.start.schema, self.start.aliases
-        alias = aliases.fresh()
+        schema = self.start.schema
         lookup = schema.incoming(source.table).get(collection)
         if lookup is not None:
-            inner = From(schema, Source(alias, schema[lookup.table]), aliases)
-            return inner, f"{alias}.{quoted(lookup.column)} = {source.key}"
+            inner = self._inner(schema[lookup.table])
+            return inner, f"{inner.root.alias}.{quoted(lookup.column)} = {source.key}"
         many = source.table.many_to_many.get(collection)
         if many is None:
             raise unknown_property(collection, source.table.name)
-        inner = From(schema, Source(alias, schema[many.other]), aliases)
+        inner = self._inner(schema[many.other])
         through = (
             f"SELECT {quoted(many.other_column)} FROM {quoted(many.intersect)} "  # noqa: S608 - names of the schema
             f"WHERE {quoted(many.column)} = {source.key}"
         )
         return inner, f"{inner.root.key} IN ({through})"
+
+    def _inner(self, table: Table) -> From:
+        """The rows of a related table, under an alias of their own."""
+        self.start.asker.require_read(table)
+        aliases = self.start.aliases
+        return From(self.start.schema, Source(aliases.fresh(), table), self.start.asker, aliases)
 
     def _operand(self, path: Path) -> Operand:
         return self.start.operand(self._inside(path), self.source)

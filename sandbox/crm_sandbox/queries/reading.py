@@ -53,10 +53,11 @@ class RowReader:
         self, table: Table, reading: Reading, page_size: int | None, within: Condition | None = None
     ) -> Found:
         """A page of the rows of a table, or of those ``within`` a condition on ``t``."""
-        start = From.of(self._schema, table)
+        self._may_expand(table, reading)
+        start = From.of(self._schema, table, self._asker)
         where = [within] if within is not None else []
         if reading.filter is not None:
-            where.append(compile_filter(reading.filter, start, self._asker))
+            where.append(compile_filter(reading.filter, start))
         sorts = sorts_of(reading.orderby, start)
         total = self._total(start, where) if reading.count else None
         number = 1
@@ -78,24 +79,35 @@ class RowReader:
 
     def count(self, table: Table, reading: Reading, within: Condition | None = None) -> int:
         """How many rows there are, 5,000 at most."""
-        start = From.of(self._schema, table)
+        start = From.of(self._schema, table, self._asker)
         where = [within] if within is not None else []
         if reading.filter is not None:
-            where.append(compile_filter(reading.filter, start, self._asker))
+            where.append(compile_filter(reading.filter, start))
         return min(self._total(start, where), COUNT_LIMIT)
 
     def keys(self, table: Table, reading: Reading, within: Condition | None) -> list[str]:
         """The keys of rows in order, for links."""
-        start = From.of(self._schema, table)
+        start = From.of(self._schema, table, self._asker)
         where = [within] if within is not None else []
         if reading.filter is not None:
-            where.append(compile_filter(reading.filter, start, self._asker))
+            where.append(compile_filter(reading.filter, start))
         rows = self._select(start, where, sorts_of(reading.orderby, start), [table.key], LARGEST_PAGE)
         return [row[table.key] for row in rows]
 
     def one(self, table: Table, row: Row, reading: Reading) -> dict[str, Any]:
         """One row as it is answered; ``row`` holds every column."""
+        self._may_expand(table, reading)
         return self._answer(table, row, selected(table, reading.select), reading, 0)
+
+    def _may_expand(self, table: Table, reading: Reading) -> None:
+        """Check the right to read what is expanded, before rows are read: it does not depend on them."""
+        for expand in reading.expand:
+            if expand.reading.select == ("$ref",):
+                continue  # a reference shows no more of the other row than the lookup itself does
+            lookup = table.lookups.get(expand.name)
+            target = self._schema[lookup.target] if lookup else self.collection(table, expand.name, "")[0]
+            self._asker.require_read(target)
+            self._may_expand(target, expand.reading)
 
     def _total(self, start: From, where: list[Condition]) -> int:
         body, values = _body(start, where)
@@ -161,10 +173,10 @@ class RowReader:
             raise _not_in_expand("Expand with $ref is only supported on lookup type navigation property.")
         if depth and (reading.orderby or reading.top is not None):
             raise _not_in_expand(_ONLY_SELECT_AND_FILTER)
-        start = From.of(self._schema, target)
+        start = From.of(self._schema, target, self._asker)
         where = [within]
         if reading.filter is not None:
-            where.append(compile_filter(reading.filter, start, self._asker))
+            where.append(compile_filter(reading.filter, start))
         columns = selected(target, reading.select)
         limit = min(self._page_of_related or reading.top or LARGEST_PAGE, LARGEST_PAGE)
         needed = self._needed(target, columns, reading)
@@ -186,10 +198,10 @@ class RowReader:
             return None
         if reading.select == ("$ref",):
             return {"@odata.id": f"{self._root}{target.entity_set}({key})"}
-        start = From.of(self._schema, target)
+        start = From.of(self._schema, target, self._asker)
         where = [Condition(f"{start.root.key} = ?", (key,))]
         if reading.filter is not None:
-            where.append(compile_filter(reading.filter, start, self._asker))
+            where.append(compile_filter(reading.filter, start))
         found = self._select(start, where, sorts_of((), start), self._needed(target, columns, reading), 1)
         return self._answer(target, found[0], columns, reading, depth + 1) if found else None
 

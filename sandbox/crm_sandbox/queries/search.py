@@ -156,7 +156,7 @@ class SearchIndex:
             scope = self._scope(table, entity, asker)
             if request.filter is not None:
                 try:
-                    filtered = compile_search_filter(request.filter, scope.start, asker)
+                    filtered = compile_search_filter(request.filter, scope.start)
                 except ODataError as error:
                     # It is of columns that tables share; a table that has others has no match.
                     unfit = error
@@ -183,7 +183,7 @@ class SearchIndex:
         return [(tables[name], entity) for name, entity in named.items()]
 
     def _scope(self, table: Table, entity: Entity | None, asker: Asker) -> Scope:
-        start = From.of(self._store.schema, table)
+        start = From.of(self._store.schema, table, asker)
         indexed = searched_columns(table)
         if entity is None:
             shown = dict.fromkeys((table.columns[table.primary_name], *indexed))
@@ -196,7 +196,7 @@ class SearchIndex:
                 raise ODataError(
                     400, UNKNOWN_NAME, f"The column '{column.name}' of '{table.name}' is not searchable."
                 )
-        where = all_of([] if entity.filter is None else [compile_search_filter(entity.filter, start, asker)])
+        where = all_of([] if entity.filter is None else [compile_search_filter(entity.filter, start)])
         return Scope(table, tuple(_named(table, entity.select or primary)), search, start, where)
 
     def _result(self, hit: Hit, highlights: dict[str, list[str]]) -> dict[str, Any]:

@@ -10,20 +10,20 @@ from dataclasses import replace
 
 from crm_sandbox.queries.filters import compile_filter
 from crm_sandbox.queries.parsing import parse_filter
-from crm_sandbox.queries.sql import Asker, Condition, From
+from crm_sandbox.queries.sql import Condition, From
 from crm_sandbox.queries.syntax import Both, Comparison, Either, Literal, LiteralKind, Negation, Node, Path
 from crm_sandbox.schema.model import ID_TYPES, Table
 
 _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
-def compile_search_filter(text: str, start: From, asker: Asker) -> Condition:
+def compile_search_filter(text: str, start: From) -> Condition:
     """The condition of a filter.
 
     Raises:
         ODataError: 400, it is malformed or names a column that the table does not have.
     """
-    return compile_filter(_on_the_wire(parse_filter(text), start.root.table), start, asker)
+    return compile_filter(_on_the_wire(parse_filter(text), start.root.table), start)
 
 
 def _on_the_wire(node: Node, table: Table) -> Node:

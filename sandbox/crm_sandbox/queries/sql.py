@@ -5,7 +5,7 @@ A statement is built from names of the schema and marks for values; no text of a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,14 +15,22 @@ from crm_sandbox.schema.model import Column, ManyToOne, Schema, Table
 from crm_sandbox.store import folded, quoted
 
 
+def _may_read_all(_table: Table) -> None:
+    """Refuses no table."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks and when: what functions such as EqualUserId, Today and EqualBusinessId depend on."""
+    """Who asks and when: what functions such as EqualUserId, Today and EqualBusinessId depend on.
+
+    ``require_read`` raises 403 for a table that they may not read; it is asked of each joined table.
+    """
 
     now: datetime
     user_id: str
     business_unit_id: str
     team_ids: tuple[str, ...] = ()
+    require_read: Callable[[Table], None] = _may_read_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +125,22 @@ class Aliases:
 
 @dataclass
 class From:
-    """A FROM clause: one table, and those that lookup paths lead to, each joined once."""
+    """A FROM clause: one table, and those that lookup paths lead to, each joined once.
+
+    ``asker`` must be allowed to read what is joined; the first table is checked by who answers the request.
+    """
 
     schema: Schema
     root: Source
+    asker: Asker
     aliases: Aliases = field(default_factory=Aliases)
     _joins: list[str] = field(default_factory=list)
     _known: dict[tuple[str, str], Source] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, schema: Schema, table: Table) -> From:
+    def of(cls, schema: Schema, table: Table, asker: Asker) -> From:
         """The clause of a query on a table, known as ``t``."""
-        return cls(schema, Source("t", table))
+        return cls(schema, Source("t", table), asker)
 
     @property
     def sql(self) -> str:
@@ -136,10 +148,15 @@ class From:
         return " ".join([f"{quoted(self.root.table.name)} {self.root.alias}", *self._joins])
 
     def follow(self, source: Source, lookup: ManyToOne) -> Source:
-        """The source of the rows that a lookup leads to."""
+        """The source of the rows that a lookup leads to.
+
+        Raises:
+            ODataError: 403, the asker may not read them.
+        """
         known = self._known.get((source.alias, lookup.navigation))
         if known is None:
             target = self.schema[lookup.target]
+            self.asker.require_read(target)
             known = self._known[source.alias, lookup.navigation] = Source(self.aliases.fresh(), target)
             self._joins.append(
                 f"LEFT JOIN {quoted(target.name)} {known.alias} "
@@ -151,7 +168,7 @@ class From:
         """The column at a path of the wire such as ``primarycontactid/fullname``.
 
         Raises:
-            ODataError: 400, a name of the path does not exist.
+            ODataError: 400, a name of the path does not exist; 403, the asker may not read a table of it.
         """
         source = source or self.root
         *navigations, name = path

@@ -25,7 +25,13 @@ class Context:
     @classmethod
     def of(cls, store: Store, request: Request, caller: Caller) -> Context:
         """The context of a request."""
-        asker = Asker(store.now(), caller.user_id, caller.business_unit_id, caller.team_ids)
+        asker = Asker(
+            store.now(),
+            caller.user_id,
+            caller.business_unit_id,
+            caller.team_ids,
+            lambda table: caller.require(Privilege.READ, table),
+        )
         return cls(store, request, Session(caller, asker, request.root))
 
     @property
@@ -51,7 +57,7 @@ class Context:
         Raises:
             ODataError: 403, no role allows it.
         """
-        self.session.caller.require(Privilege.READ, table)
+        self.session.asker.require_read(table)
 
     def address(self, table: Table, key: str) -> str:
         """The address of a row."""

@@ -21,6 +21,11 @@ _NEW_LINES = re.compile(r"\r\n?|[\u0085\u2028\u2029\v\f]")
 # Variation selectors that no emoji needs; each stands for a byte that nobody sees.
 _SELECTORS = range(0xE0100, 0xE01F0)
 _MARKS = str.maketrans({OPEN: "[", CLOSE: "]"})
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_SPACED_TARGET = re.compile(r"\]\s+(?=[(\[:])")
+_BEFORE_TARGET = re.compile(r"\](?=[(\[:])")
+_SCHEME = re.compile(r"\b(javascript|data|vbscript):", re.IGNORECASE)
+_RISKY = re.compile(r"[<\]]|(?:javascript|data|vbscript):", re.IGNORECASE)
 _CUT = re.compile(r"\.\.\. \(cut here, [\d,]+ characters in all\)$")
 
 
@@ -52,6 +57,9 @@ def _shortened(text: str, longest: int) -> str:
 
 
 def _cleaned(text: str) -> str:
+    # Nearly every text needs nothing, and each answer has many.
+    if text.isascii() and text.isprintable() and not _RISKY.search(text):
+        return text
     text = _NEW_LINES.sub("\n", text).replace("\t", " ")
     visible = "".join(char for char in text if char in _KEPT or not _is_hidden(char))
     return _without_markup(visible.translate(_MARKS))
@@ -67,6 +75,6 @@ def _is_hidden(char: str) -> bool:
 
 def _without_markup(text: str) -> str:
     """Break what a viewer would load or turn into a link: HTML tags, links and images of Markdown."""
-    text = re.sub(r"<(?=[A-Za-z/!?])", "< ", text)
-    text = re.sub(r"\](?=\s*[(\[:])", "] ", re.sub(r"\]\s+(?=[(\[:])", "]", text))
-    return re.sub(r"(?i)\b(javascript|data|vbscript):", r"\1 :", text)
+    text = _TAG.sub("< ", text)
+    text = _BEFORE_TARGET.sub("] ", _SPACED_TARGET.sub("]", text))
+    return _SCHEME.sub(r"\1 :", text)

@@ -196,3 +196,31 @@ async def test_answers_carry_the_headers_of_the_service(crm: Crm) -> None:
 def test_every_missing_feature_has_a_name_of_its_own() -> None:
     values: list[Any] = [item.value for item in Missing]
     assert len(values) == len(set(values))
+
+
+@pytest.mark.parametrize(
+    "expand",
+    [
+        "primarycontactid($select=fullname;$top=1)",
+        "contact_customer_accounts($select=fullname;$orderby=fullname;$expand=owninguser($select=fullname))",
+        "contact_customer_accounts/$ref",
+        "nothing_of_the_kind",
+    ],
+)
+async def test_an_expansion_is_refused_whatever_rows_there_are(crm: Crm, expand: str) -> None:
+    for name in ("none such", "x"):
+        answer = await crm("GET", f"accounts?$select=name&$expand={expand}&$filter=name eq '{name}'")
+        assert error(answer) == (400, "0x80060888")
+
+
+async def test_the_link_of_an_expanded_collection_holds_the_values_of_aliases(crm: Crm) -> None:
+    account = (await crm.new("accounts", name="Aliased"))["accountid"]
+    bound = {"parentcustomerid_account@odata.bind": f"/accounts({account})"}
+    for name in ("@n", "Other"):
+        await crm.new("contacts", lastname=name, **bound)
+    inner = "contact_customer_accounts($select=lastname;$filter=lastname eq @n)"
+    answer = await crm("GET", f"accounts({account})?$select=name&$expand={inner}&@n='@n'")
+    found = answer.json()
+    assert [row["lastname"] for row in found["contact_customer_accounts"]] == ["@n"]
+    linked = await crm("GET", found["contact_customer_accounts@odata.nextLink"])
+    assert [row["lastname"] for row in linked.json()["value"]] == ["@n"]

@@ -20,6 +20,7 @@ DEEPEST_EXPAND = 8
 _KNOWN = frozenset(
     {"$select", "$filter", "$orderby", "$expand", "$top", "$count", "$skiptoken", "$apply", "$deltatoken"}
 )
+_ALIAS_OR_TEXT = re.compile(r"'(?:[^']|'')*'|@[A-Za-z_]\w*", re.ASCII)
 _OF_ONE_ROW = frozenset({"$select", "$expand"})
 
 
@@ -124,8 +125,13 @@ def _expand(text: str, aliases: Mapping[str, str], depth: int) -> Expand:
         options[name] = value
     if match[1].endswith("/$ref"):
         options["$select"] = "$ref"
-    text = "&".join(f"{name}={quote(value)}" for name, value in options.items())
+    text = "&".join(f"{name}={quote(_with_values(value, aliases))}" for name, value in options.items())
     return Expand(match[1].removesuffix("/$ref"), _reading(options, aliases, depth + 1), text)
+
+
+def _with_values(text: str, aliases: Mapping[str, str]) -> str:
+    """An option with the values of its parameter aliases, so that it can stand by itself in a link."""
+    return _ALIAS_OR_TEXT.sub(lambda found: aliases.get(found[0], found[0]), text)
 
 
 def shape_of(reading: Reading) -> str:

@@ -53,7 +53,7 @@ class RowReader:
         self, table: Table, reading: Reading, page_size: int | None, within: Condition | None = None
     ) -> Found:
         """A page of the rows of a table, or of those ``within`` a condition on ``t``."""
-        self._may_expand(table, reading)
+        self._check_expansions(table, reading, 0)
         start = From.of(self._schema, table, self._asker)
         where = [within] if within is not None else []
         if reading.filter is not None:
@@ -96,18 +96,26 @@ class RowReader:
 
     def one(self, table: Table, row: Row, reading: Reading) -> dict[str, Any]:
         """One row as it is answered; ``row`` holds every column."""
-        self._may_expand(table, reading)
+        self._check_expansions(table, reading, 0)
         return self._answer(table, row, selected(table, reading.select), reading, 0)
 
-    def _may_expand(self, table: Table, reading: Reading) -> None:
-        """Check the right to read what is expanded, before rows are read: it does not depend on them."""
+    def _check_expansions(self, table: Table, reading: Reading, depth: int) -> None:
+        """Check the expansions of a query and the right to read what they reach, whatever rows there are."""
         for expand in reading.expand:
-            if expand.reading.select == ("$ref",):
-                continue  # a reference shows no more of the other row than the lookup itself does
             lookup = table.lookups.get(expand.name)
+            is_reference = expand.reading.select == ("$ref",)
+            if is_reference and lookup is None:
+                raise _not_in_expand("Expand with $ref is only supported on lookup type navigation property.")
+            sorted_or_cut = bool(expand.reading.orderby) or expand.reading.top is not None
+            if sorted_or_cut and (lookup or depth or _is_nested(reading)):
+                raise _not_in_expand(_ONLY_SELECT_AND_FILTER)
+            if lookup and expand.reading.count:
+                raise _not_in_expand(_ONLY_SELECT_AND_FILTER)
+            if is_reference:
+                continue  # it shows no more of the other row than the lookup itself does
             target = self._schema[lookup.target] if lookup else self.collection(table, expand.name, "")[0]
             self._asker.require_read(target)
-            self._may_expand(target, expand.reading)
+            self._check_expansions(target, expand.reading, depth + 1)
 
     def _total(self, start: From, where: list[Condition]) -> int:
         body, values = _body(start, where)
@@ -149,8 +157,6 @@ class RowReader:
         if table.name in OWNERS:
             answered["ownerid"] = row[table.key]
         for expand in reading.expand:
-            if _is_nested(reading) and (expand.reading.orderby or expand.reading.top is not None):
-                raise _not_in_expand(_ONLY_SELECT_AND_FILTER)
             related, token = self._related(table, row, expand, depth)
             lookup = table.lookups.get(expand.name)
             if lookup is not None and expand.reading.select == ("$ref",):
@@ -169,10 +175,6 @@ class RowReader:
             return self._single(table, row, lookup, expand, depth), None
         target, within = self.collection(table, expand.name, row[table.key])
         reading = expand.reading
-        if reading.select == ("$ref",):
-            raise _not_in_expand("Expand with $ref is only supported on lookup type navigation property.")
-        if depth and (reading.orderby or reading.top is not None):
-            raise _not_in_expand(_ONLY_SELECT_AND_FILTER)
         start = From.of(self._schema, target, self._asker)
         where = [within]
         if reading.filter is not None:
@@ -188,8 +190,6 @@ class RowReader:
 
     def _single(self, table: Table, row: Row, lookup: ManyToOne, expand: Expand, depth: int) -> Any:
         reading = expand.reading
-        if reading.orderby or reading.top is not None or reading.count:
-            raise _not_in_expand(_ONLY_SELECT_AND_FILTER)
         target = self._schema[lookup.target]
         column = table.columns[lookup.column]
         columns = selected(target, reading.select)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from crm_server.dataverse.pacing import FIRST, MOST, REQUESTS_LEFT, SECONDS_LEFT, Pacer
+from crm_server.dataverse.pacing import FIRST, HINT, MOST, REQUESTS_LEFT, SECONDS_LEFT, Pacer
 
 pytestmark = pytest.mark.anyio
 
@@ -181,6 +181,13 @@ async def test_less_is_under_way_as_the_allowance_runs_out(requests: str, second
     assert paced.limit("") == limit
     paced.answered("", {REQUESTS_LEFT: "5999", SECONDS_LEFT: "1,200.00"})
     assert paced.limit("") == MOST
+
+
+@pytest.mark.parametrize(("hint", "limit"), [("10", 10), ("0", 1), ("100", MOST), ("none", MOST), ("", MOST)])
+async def test_no_more_is_under_way_than_the_environment_advises(hint: str, limit: int) -> None:
+    paced, _ = pacer(MOST)
+    paced.answered("", {HINT: hint})
+    assert paced.limit("") == limit
 
 
 async def test_callers_who_have_gone_are_forgotten_and_those_who_wait_are_not() -> None:

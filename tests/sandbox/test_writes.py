@@ -193,3 +193,16 @@ async def test_every_request_is_recorded(crm: Crm) -> None:
     await crm("GET", f"accounts({uuid4()})")
     assert [(item.method, item.status) for item in crm.app.requests] == [("GET", 200), ("GET", 404)]
     assert crm.app.requests[0].path == "/api/data/v9.2/accounts?$top=1"
+
+
+async def test_parties_are_not_deleted_without_their_activity(crm: Crm) -> None:
+    contact = (await crm.rows("contacts?$select=contactid&$top=1"))[0]["contactid"]
+    party = {"participationtypemask": 2, "partyid_contact@odata.bind": f"/contacts({contact})"}
+    call = await crm.new("phonecalls", subject="Call", phonecall_activity_parties=[party])
+    (found,) = await crm.rows(
+        f"activityparties?$filter=_activityid_value eq {call['activityid']}"
+        " and participationtypemask eq 2&$select=activitypartyid"
+    )
+    answer = await crm("DELETE", f"activityparties({found['activitypartyid']})")
+    assert error(answer) == (400, "0x80040800")
+    assert (await crm("DELETE", f"phonecalls({call['activityid']})")).status_code == 204

@@ -48,7 +48,12 @@ _WRITTEN_WITH_OTHERS = frozenset({"activityparty"})
 """Tables whose rows are written together with the row they belong to, and not by themselves."""
 
 
-def _refuse_alone(table: Table, privilege: Privilege, depth: int) -> None:
+def refuse_alone(table: Table, privilege: Privilege, depth: int = 0) -> None:
+    """Check that rows of a table are written by themselves; ``depth`` counts the rows round a body.
+
+    Raises:
+        ODataError: 400, they are written together with the row they belong to.
+    """
     if table.name in _WRITTEN_WITH_OTHERS and depth == 0:
         raise _no_such_method(table, privilege)
 
@@ -80,7 +85,7 @@ class RowWriter:
             ODataError: The body does not fit, a row has this key, or the caller lacks the privilege.
         """
         self._may(Privilege.CREATE, table)
-        _refuse_alone(table, Privilege.CREATE, depth)
+        refuse_alone(table, Privilege.CREATE, depth)
         if depth > DEEPEST_INSERT:
             raise bad_property("the body is nested too deeply")
         given = body.get(table.key)
@@ -109,7 +114,7 @@ class RowWriter:
             ODataError: The body does not fit, or the caller lacks the privilege.
         """
         self._may(Privilege.WRITE, table)
-        _refuse_alone(table, Privilege.WRITE, 0)
+        refuse_alone(table, Privilege.WRITE, 0)
         sorted_out = self._sort(table, body, creating=False)
         if sorted_out.parents or sorted_out.children:
             raise bad_property("related rows cannot be created inside an update")

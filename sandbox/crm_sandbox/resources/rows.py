@@ -12,9 +12,11 @@ from crm_sandbox.addresses import RowKey
 from crm_sandbox.errors import DUPLICATE_KEY, VERSION_MISMATCH, ODataError
 from crm_sandbox.messages import Answer, no_method
 from crm_sandbox.queries.options import read_options, shape_of
+from crm_sandbox.records.writer import refuse_alone
 from crm_sandbox.representing import etag
 from crm_sandbox.resources.context import Context
 from crm_sandbox.schema.model import Table
+from crm_sandbox.session import Privilege
 from crm_sandbox.store import Row
 
 
@@ -93,6 +95,7 @@ class RowResource:
         return self._request.root + quote(self._request.path, safe="/(),='")
 
     def _delete(self, key: RowKey) -> Answer:
+        refuse_alone(self._table, Privilege.DELETE)
         row = self._matching(key)
         self._context.deleter.delete(self._table, row[self._table.key])
         return Answer(204)

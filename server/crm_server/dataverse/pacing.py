@@ -24,6 +24,11 @@ _MOST_IDLE = 256
 
 REQUESTS_LEFT = "x-ms-ratelimit-burst-remaining-xrm-requests"
 SECONDS_LEFT = "x-ms-ratelimit-time-remaining-xrm-requests"
+HINT = "x-ms-dop-hint"
+"""How many requests at a time the environment advises.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/send-parallel-requests
+"""
 
 
 @dataclass
@@ -96,13 +101,14 @@ class Pacer:
     def answered(self, caller: str, headers: Mapping[str, str]) -> None:
         """A request was taken: one more for each round of answers, and fewer as the allowance runs out.
 
-        The headers say how many requests and how many seconds of execution are left of the five minutes.
+        The headers say how many requests and how many seconds of execution are left of the five minutes, and
+        how many at a time the environment advises.
         """
         lane = self._lane(caller)
         lane.limit = min(float(MOST), lane.limit + 1 / lane.limit)
         requests, seconds = _number(headers.get(REQUESTS_LEFT)), _number(headers.get(SECONDS_LEFT))
         # A tenth of what is left: the last hundred requests go ten, five, one at a time.
-        lane.ceiling = min(float(MOST), requests / 10, seconds)
+        lane.ceiling = min(float(MOST), requests / 10, seconds, _number(headers.get(HINT)))
         self._let_in()
 
     async def _enter(self, caller: str, lane: _Lane) -> None:

@@ -37,7 +37,7 @@ CRM_FUNCTIONS = frozenset(
     {"Today", "Yesterday", "Tomorrow", "Last7Days", "Next7Days", "On", "OnOrAfter", "OnOrBefore"}
     | {f"{which}{unit}" for which in ("Last", "This", "Next") for unit in ("Week", "Month", "Year")}
     | {f"{which}X{unit}" for which in ("Last", "Next", "OlderThan") for unit in _UNITS}
-    | {"OlderThanXMinutes", "EqualUserId", "NotEqualUserId"}
+    | {"OlderThanXMinutes", "EqualUserId", "NotEqualUserId", "EqualUserTeams", "EqualBusinessId"}
 )
 """Query functions of one column and at most one value. Those that take lists are not offered.
 
@@ -240,7 +240,7 @@ class _Writer:
                 "or with PropertyValue as a second parameter."
             )
         column = self._column(column_name.val, table)
-        arguments = f"PropertyName='{column.name}'"
+        arguments = f"PropertyName='{column.short_name}'"  # a lookup goes by its own name here
         if value := parameters.get("PropertyValue"):
             if not isinstance(value, nodes.Integer | nodes.String | nodes.Date | nodes.DateTime | nodes.GUID):
                 raise FilterSyntaxError(f"PropertyValue of {name} is a number, a date or a quoted text.")

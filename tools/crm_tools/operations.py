@@ -25,12 +25,18 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
+THROUGH_FILTER = "filter"
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """One thing a policy decides on: an action on one table, with the columns it touches.
 
-    ``reads`` are columns that are returned, filtered or sorted by; ``writes`` are columns that are set.
-    Both use wire names (``_parentaccountid_value`` for lookups). ``rows`` is the most rows it returns.
+    ``reads`` are columns that are returned, filtered or sorted by; ``used`` are those of them that decide
+    which rows come and in which order, so that a masked value would show all the same. ``writes`` are columns
+    that are set, and ``values`` what they are set to (a lookup to the key of its row). All use wire names
+    (``_parentaccountid_value`` for lookups). ``rows`` is the most rows it returns. ``via`` is the expansion
+    that reads the table, or :data:`THROUGH_FILTER` where a filter or an order reaches it.
     """
 
     action: Action
@@ -38,6 +44,9 @@ class Access:
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
     rows: int = 0
+    used: frozenset[str] = frozenset()
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,8 @@ class Expansion:
     select: tuple[str, ...]
     lookup: str
     many: bool
+    filter: str | None = None
+    """What the related rows are narrowed to, as :attr:`Query.filter`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +95,14 @@ class Query:
     def accesses(self) -> tuple[Access, ...]:
         """The reads a policy has to allow."""
         own = frozenset(self.select) | self.named.get(self.table, frozenset()) | _followed(self.expand)
+        used = self.named.get(self.table, frozenset())
         related = [
-            Access(Action.READ, table, reads=columns)
+            Access(Action.READ, table, reads=columns, used=columns, via=THROUGH_FILTER)
             for table, columns in self.named.items()
             if table != self.table
         ]
-        return (Access(Action.READ, self.table, reads=own, rows=self.top), *related, *_expanded(self.expand))
+        first = Access(Action.READ, self.table, reads=own, rows=self.top, used=used)
+        return (first, *related, *_expanded(self.expand))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +143,7 @@ class Create:
 
     def accesses(self) -> tuple[Access, ...]:
         """The write a policy has to allow. What is returned is narrowed, not decided."""
-        return (Access(Action.CREATE, self.table, writes=_written(self.values, self.bindings)),)
+        return (_write(Action.CREATE, self.table, self.values, self.bindings),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +159,7 @@ class Update:
 
     def accesses(self) -> tuple[Access, ...]:
         """The write a policy has to allow. What is returned is narrowed, not decided."""
-        return (Access(Action.UPDATE, self.table, writes=_written(self.values, self.bindings)),)
+        return (_write(Action.UPDATE, self.table, self.values, self.bindings),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +257,15 @@ def _followed(expansions: tuple[Expansion, ...]) -> frozenset[str]:
 def _expanded(expansions: tuple[Expansion, ...]) -> tuple[Access, ...]:
     return tuple(
         Access(
-            Action.READ, item.table, reads=frozenset(item.select) | ({item.lookup} if item.many else set())
+            Action.READ,
+            item.table,
+            reads=frozenset(item.select) | ({item.lookup} if item.many else set()),
+            via=item.name,
         )
         for item in expansions
     )
 
 
-def _written(values: Mapping[str, Any], bindings: tuple[Binding, ...]) -> frozenset[str]:
-    return frozenset(values) | frozenset(binding.column for binding in bindings)
+def _write(action: Action, table: str, values: Mapping[str, Any], bindings: tuple[Binding, ...]) -> Access:
+    written = {**values, **{binding.column: binding.key for binding in bindings}}
+    return Access(action, table, writes=frozenset(written), values=written)

@@ -6,10 +6,12 @@ used-up limits deny what the rules would let through.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from crm_server.policy.letting import Letting, letting_through
+from crm_server.policy.matching import speaking
 from crm_server.policy.model import (
     DELETES_WINDOW,
     WRITES_WINDOW,
@@ -19,36 +21,42 @@ from crm_server.policy.model import (
     Outcome,
     Policy,
     Principal,
+    Rule,
     Spent,
 )
 from crm_tools.operations import Access, Action
 
-_BY_STRENGTH = (Effect.DENY, Effect.CONFIRM, Effect.ALLOW)
 _OUTCOMES_BY_STRENGTH = (Outcome.DENIED, Outcome.CONFIRM, Outcome.ALLOWED)
 _WINDOWS = {"writes_per_minute": WRITES_WINDOW, "deletes_per_day": DELETES_WINDOW}
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """What the rules alone say of an action on a table. No ids: no rule matched, so it is denied."""
-
-    effect: Effect
-    rules: tuple[str, ...]
-
-
-def decide(policy: Policy, principal: Principal, access: Access, now: datetime, spent: Spent) -> Decision:
+def decide(
+    policy: Policy,
+    principal: Principal,
+    access: Access,
+    now: datetime,
+    spent: Spent,
+    environment: str | None = None,
+) -> Decision:
     """Decide one access.
 
-    ``now`` carries its time zone and only serves to say when a used-up limit frees. ``spent`` is what was
-    written before this access. No kind of rule looks at ``principal``: a policy holds for all callers.
+    ``now`` carries its time zone. ``spent`` is what was written before this access. ``environment`` is the
+    kind of environment, None while it is not known: then strict rules about environments hold, others do not.
     """
-    ruling = rules_on(policy, access.action, access.table)
+    rules = speaking(policy, access, principal, now, environment)
+    denying = sorted(rule.id for rule in rules if _denies(rule, access.table))
+    letting = letting_through(policy, access, rules)
     hidden = sorted((access.reads | access.writes) & policy.hidden.get(access.table, frozenset()))
-    if ruling.effect is Effect.DENY or hidden:
-        return _denied(policy, access, ruling, hidden)
+    if denying or hidden or letting.missing or not letting.rules:
+        return _denied(policy, access, denying, hidden, letting)
     if used_up := _used_up(policy.limits, access.action, spent):
         return _over_limit(policy.limits, used_up, now)
-    return _let_through(policy, access, ruling)
+    return _let_through(policy, access, letting)
+
+
+def _denies(rule: Rule, table: str) -> bool:
+    """Whether the rule denies the access, and not only some rows."""
+    return rule.effect is Effect.DENY and table not in rule.rows
 
 
 def combine(decisions: Iterable[Decision]) -> Decision:
@@ -72,21 +80,52 @@ def combine(decisions: Iterable[Decision]) -> Decision:
 
 def ever_allows(policy: Policy, action: Action, table: str) -> bool:
     """Whether some call of this kind could be allowed or confirmed, with no limit used up."""
-    return rules_on(policy, action, table).effect is not Effect.DENY and not closed_by(policy.limits, action)
+    return ruling(policy, action, table).effect is not Effect.DENY and not closed_by(policy.limits, action)
 
 
-def visible(policy: Policy, table: str, columns: Iterable[str]) -> tuple[str, ...]:
-    """The columns (wire names) that are not hidden, in their order. Rules are not asked."""
-    hidden = policy.hidden.get(table, frozenset())
-    return tuple(column for column in columns if column not in hidden)
+def readable(
+    policy: Policy,
+    principal: Principal,
+    table: str,
+    columns: Iterable[str],
+    now: datetime,
+    environment: str | None = None,
+) -> tuple[str, ...]:
+    """The columns (wire names) of a table that may be read, whole or masked, in their order."""
+
+    def may(names: frozenset[str]) -> bool:
+        access = Access(Action.READ, table, reads=names)
+        return decide(policy, principal, access, now, Spent(), environment).outcome is not Outcome.DENIED
+
+    columns = tuple(columns)
+    if may(frozenset(columns)):
+        return columns
+    return tuple(column for column in columns if may(frozenset({column})))
 
 
-def rules_on(policy: Policy, action: Action, table: str) -> Ruling:
-    """The strongest effect among the rules that match, with the ids of those that have it, sorted."""
-    matching = [rule for rule in policy.rules if rule.matches(action, table)]
-    for effect in _BY_STRENGTH:
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the rules come to for an action on a table, whoever asks and whatever is touched.
+
+    ``effect`` is deny where nothing can get through; ``rules`` are the ids of what decides, empty where no
+    rule matches; ``conditions`` says that it depends on more than action and table.
+    """
+
+    effect: Effect
+    rules: tuple[str, ...]
+    conditions: bool = False
+
+
+def ruling(policy: Policy, action: Action, table: str) -> Ruling:
+    """The strongest effect that can come about."""
+    matching = policy.rules_for(action, table)
+    denying = sorted(rule.id for rule in matching if rule.effect is Effect.DENY and rule.unconditional)
+    if denying:
+        return Ruling(Effect.DENY, tuple(denying))
+    conditions = any(not rule.unconditional for rule in matching)
+    for effect in (Effect.CONFIRM, Effect.ALLOW):
         if ids := sorted(rule.id for rule in matching if rule.effect is effect):
-            return Ruling(effect, tuple(ids))
+            return Ruling(effect, tuple(ids), conditions)
     return Ruling(Effect.DENY, ())
 
 
@@ -124,44 +163,56 @@ def _limit_sentence(name: str, limit: int, now: datetime) -> str:
     return f"The limit of {limit:,} {words} is used up; it frees at the latest at {free}."
 
 
-def _denied(policy: Policy, access: Access, ruling: Ruling, hidden: list[str]) -> Decision:
+def _denied(
+    policy: Policy, access: Access, denying: list[str], hidden: list[str], letting: Letting
+) -> Decision:
+    what = f"{access.action} on {access.table}"
     clauses = []
-    if ruling.effect is Effect.DENY:
-        what = f"{access.action} on {access.table}"
-        clauses.append(
-            f"denies {what} by {_named(ruling.rules)}" if ruling.rules else f"has no rule that allows {what}"
-        )
+    if denying:
+        clauses.append(f"denies {what} by {_named(denying)}")
+    elif not letting.rules and not letting.missing:
+        clauses.append(f"has no rule that allows {what}")
     columns = [f"{access.table}.{column}" for column in hidden]
     if columns:
-        one = len(columns) == 1
-        clauses.append(
-            f"hides the column{'' if one else 's'} {_and(columns)}: leave {'it' if one else 'them'} out"
-        )
+        clauses.append(f"hides the {_columns(columns)}: leave {_them(columns)} out")
+    missing = [f"{access.table}.{column}" for column in sorted(letting.missing - set(hidden))]
+    if missing and not denying:
+        how = f" to be used otherwise than shown in {what}" if letting.masked_use else f" in {what}"
+        clauses.append(f"does not let the {_columns(missing)}{how}: leave {_them(missing)} out")
     return Decision(
         Outcome.DENIED,
-        rules=(
-            *(ruling.rules if ruling.effect is Effect.DENY else ()),
-            *(f"hidden:{column}" for column in columns),
-        ),
+        rules=(*denying, *(f"hidden:{column}" for column in columns)),
         reason=f"Policy {policy.name} {' and '.join(clauses)}.",
     )
 
 
-def _let_through(policy: Policy, access: Access, ruling: Ruling) -> Decision:
-    what = f"{access.action} on {access.table} by {_named(ruling.rules)}"
+def _columns(names: list[str]) -> str:
+    return f"column{'' if len(names) == 1 else 's'} {_and(names)}"
+
+
+def _them(names: list[str]) -> str:
+    return "it" if len(names) == 1 else "them"
+
+
+def _let_through(policy: Policy, access: Access, letting: Letting) -> Decision:
+    what = f"{access.action} on {access.table} by {_named(letting.rules)}"
     most = policy.limits.rows_per_read if access.action is Action.READ else None
     narrowed = f", at most {most:,} rows at a time" if most is not None and access.rows > most else ""
-    if ruling.effect is Effect.CONFIRM:
-        return Decision(
-            Outcome.CONFIRM,
-            ruling.rules,
-            f"Policy {policy.name} asks for a human's approval of {what}{narrowed}.",
-            most,
-        )
-    return Decision(Outcome.ALLOWED, ruling.rules, f"Policy {policy.name} allows {what}{narrowed}.", most)
+    if letting.scope is not None:
+        narrowed += ", of the rows that the policy allows"
+    ask = letting.effect is Effect.CONFIRM
+    verb = "asks for a human's approval of" if ask else "allows"
+    return Decision(
+        Outcome.CONFIRM if ask else Outcome.ALLOWED,
+        letting.rules,
+        f"Policy {policy.name} {verb} {what}{narrowed}.",
+        most,
+        letting.scope,
+        letting.masks,
+    )
 
 
-def _named(rules: tuple[str, ...]) -> str:
+def _named(rules: Sequence[str]) -> str:
     return f"rule{'' if len(rules) == 1 else 's'} {_and(rules)}"
 
 

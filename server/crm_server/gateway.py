@@ -18,7 +18,7 @@ from crm_server.dataverse.requests import build
 from crm_server.dataverse.responses import ResultPage
 from crm_server.identity import Identities
 from crm_server.policy.budget import Budget
-from crm_server.policy.decide import combine, decide, visible
+from crm_server.policy.decide import combine, decide, readable
 from crm_server.policy.model import Decision, Outcome, Policy, Principal, Spent
 from crm_tools.errors import InputError, PolicyDeniedError
 from crm_tools.operations import (
@@ -105,10 +105,7 @@ class Gateway:
 
     def readable(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
         """Those of the columns that may be read; none when the table may not."""
-        shown = visible(self._crm.policy, table, columns)
-        access = Access(Action.READ, table, reads=frozenset(shown))
-        decision = decide(self._crm.policy, self._principal, access, self._crm.now(), Spent())
-        return shown if decision.outcome is not Outcome.DENIED else ()
+        return readable(self._crm.policy, self._principal, table, columns, self._crm.now())
 
     async def query(self, query: Query) -> Page:
         """Rows that match, at most as many as the policy lets one read return."""

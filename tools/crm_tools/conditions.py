@@ -108,11 +108,13 @@ def _compile(node: ast._Node) -> Evaluator:
             return lambda values: _OPPOSITE[inner(values)]
         case nodes.Compare(comparator=comparator, left=nodes.Identifier(name=name), right=right):
             return _comparison(type(comparator).__name__, name, right)
-        case nodes.Call(func=nodes.Identifier(name=name, namespace=()), args=[nodes.Identifier(name=column), value]):
+        case nodes.Call(
+            func=nodes.Identifier(name=name, namespace=()), args=[nodes.Identifier(name=column), value]
+        ):
             return _text_function(name, column, value)
-        case nodes.Call(func=nodes.Identifier(name="EqualUserId"), args=[nodes.NamedParam(param=param)]):
+        case nodes.Call(func=nodes.Identifier(name="EqualUserId"), args=[nodes.NamedParam(param=nodes.String(val=own))]):
             # Whoever creates a row without saying whose it is owns it.
-            return lambda values: _is_own(values, param.val)
+            return lambda values: _is_own(values, own)
     return _unknown
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from textwrap import wrap
 
-from crm_server.policy.decide import closed_by, combine, rules_on
+from crm_server.policy.decide import closed_by, combine, ruling
 from crm_server.policy.disclosure import disclosed
 from crm_server.policy.model import Decision, Effect, Limits, Policy
 from crm_tools.operations import Access, Action
@@ -65,10 +65,11 @@ def _matrix(policy: Policy, tables: Mapping[str, Table]) -> list[str]:
 
 def _cell(policy: Policy, action: Action, table: str) -> tuple[str, ...]:
     """The effect, then the ids of what decided it."""
-    ruling = rules_on(policy, action, table)
-    if ruling.effect is not Effect.DENY and (closing := closed_by(policy.limits, action)):
+    found = ruling(policy, action, table)
+    if found.effect is not Effect.DENY and (closing := closed_by(policy.limits, action)):
         return (Effect.DENY, *closing)
-    return (ruling.effect, *(ruling.rules or ("(no rule)",)))
+    effect = f"{found.effect}, narrowed" if found.conditions else found.effect
+    return (effect, *(found.rules or ("(no rule)",)))
 
 
 def _row(cells: Iterable[str], widths: Iterable[int]) -> str:

@@ -53,9 +53,7 @@ def _conditions(rules: Iterable[Rule]) -> frozenset[Condition]:
     return frozenset(condition for rule in rules for condition in rule.rows.values())
 
 
-def _by_column(
-    access: Access, letting: list[Rule], whole: Letting, never: frozenset[Condition]
-) -> Letting:
+def _by_column(access: Access, letting: list[Rule], whole: Letting, never: frozenset[Condition]) -> Letting:
     missing: set[str] = set()
     masks: dict[str, Mask] = {}
     groups: set[frozenset[Condition]] = set()
@@ -69,7 +67,9 @@ def _by_column(
             masks[column] = mask
         groups |= _rows(through, access.table)
     if missing:
-        masked_use = any(column in rule.masked.get(access.table, ()) for rule in letting for column in missing)
+        masked_use = any(
+            column in rule.masked.get(access.table, ()) for rule in letting for column in missing
+        )
         return Letting(whole.effect, whole.rules, frozenset(missing), masked_use)
     if not touched:
         groups = _rows(letting, access.table)

@@ -23,9 +23,7 @@ def speaking(
     )
 
 
-def _speaks(
-    rule: Rule, access: Access, principal: Principal, now: datetime, environment: str | None
-) -> bool:
+def _speaks(rule: Rule, access: Access, principal: Principal, now: datetime, environment: str | None) -> bool:
     strict = rule.effect is not Effect.ALLOW
     return (
         _is_about_caller(rule, principal)

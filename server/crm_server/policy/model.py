@@ -97,7 +97,13 @@ class Rule:
     def unconditional(self) -> bool:
         """Whether it holds for each access to its tables, whoever asks and whatever it touches."""
         return self.columns is None and not (
-            self.masked or self.rows or self.values or self.roles or self.users or self.when or self.environments
+            self.masked
+            or self.rows
+            or self.values
+            or self.roles
+            or self.users
+            or self.when
+            or self.environments
         )
 
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from crm_server.policy.disclosure import with_disclosing
 from crm_server.policy.model import MOST_COUNTED, Effect, Limits, Policy, Rule
+from crm_server.policy.parse_conditions import NARROWING_KEYS, About, NarrowingError, parse_narrowing
 from crm_tools.errors import UnknownNameError
 from crm_tools.operations import Action
 from crm_tools.tables import Table
@@ -72,7 +73,7 @@ def _rules(given: object, tables: Mapping[str, Table]) -> tuple[Rule, ...]:
 
 def _rule(given: Mapping[str, object], number: int, tables: Mapping[str, Table]) -> Rule:
     where = f"Rule {number}"
-    _refuse_unknown("key", given, _RULE_KEYS, where)
+    _refuse_unknown("key", given, (*_RULE_KEYS, *NARROWING_KEYS), where)
     for key in _RULE_KEYS:
         if key not in given:
             raise PolicyTextError(f"{where}: {key} is missing; a rule has {', '.join(_RULE_KEYS)}.")
@@ -84,11 +85,23 @@ def _rule(given: Mapping[str, object], number: int, tables: Mapping[str, Table])
     _refuse_unknown("effect", [effect], list(Effect), where)
     actions = _names(given["actions"], f"{where}: actions", example="read")
     _refuse_unknown("action", actions, list(Action), where)
+    named = _rule_tables(given["tables"], where, tables)
+    about = About(
+        Effect(effect),
+        frozenset(Action(action) for action in actions),
+        tuple(tables[name] for name in sorted(named or ())),
+        tables,
+    )
+    try:
+        narrowing = parse_narrowing(given, about)
+    except NarrowingError as error:
+        raise PolicyTextError(f"{where}: {error}") from None
     return Rule(
         id=rule_id,
-        effect=Effect(effect),
-        actions=frozenset(Action(action) for action in actions),
-        tables=_rule_tables(given["tables"], where, tables),
+        effect=about.effect,
+        actions=about.actions,
+        tables=named,
+        **{name: getattr(narrowing, name) for name in ("withheld", *NARROWING_KEYS)},
     )
 
 

@@ -134,7 +134,9 @@ def _conditions(given: Any, key: str, about: About) -> Mapping[str, Condition]:
 
 def _values(given: Any, about: About) -> Mapping[str, Condition]:
     if given is not None and not about.actions <= _WRITES:
-        raise NarrowingError('values is about what is written: its rule has actions "create" and "update" only.')
+        raise NarrowingError(
+            'values is about what is written: its rule has actions "create" and "update" only.'
+        )
     found = _conditions(given, "values", about)
     for condition in found.values():
         if condition.needs_caller:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from crm_server.policy.decide import combine, decide, ever_allows, visible
+from crm_server.policy.decide import combine, decide, ever_allows, readable
 from crm_server.policy.model import (
     Decision,
     Effect,
@@ -204,9 +204,12 @@ def test_ever_allows_nothing_where_no_rule_matches() -> None:
     assert not any(ever_allows(EMPTY, action, "account") for action in Action)
 
 
-def test_visible_drops_hidden_columns_and_keeps_the_order() -> None:
-    assert visible(POLICY, "contact", ("telephone1", "birthdate", "fullname")) == ("telephone1", "fullname")
-    assert visible(POLICY, "lead", ("mobilephone", "fullname")) == ("mobilephone", "fullname")
+def test_hidden_columns_are_not_readable_and_the_others_keep_their_order() -> None:
+    policy = Policy("hiding", OPEN.rules, Limits(), {"contact": frozenset({"birthdate"})})
+    columns = ("telephone1", "birthdate", "fullname")
+    assert readable(policy, Principal(), "contact", columns, NOW) == ("telephone1", "fullname")
+    assert readable(policy, Principal(), "lead", columns, NOW) == columns
+    assert readable(EMPTY, Principal(), "lead", columns, NOW) == ()
 
 
 A = Decision(ALLOWED, ("a",), "A allows.", 50)

@@ -112,7 +112,9 @@ def _compile(node: ast._Node) -> Evaluator:
             func=nodes.Identifier(name=name, namespace=()), args=[nodes.Identifier(name=column), value]
         ):
             return _text_function(name, column, value)
-        case nodes.Call(func=nodes.Identifier(name="EqualUserId"), args=[nodes.NamedParam(param=nodes.String(val=own))]):
+        case nodes.Call(
+            func=nodes.Identifier(name="EqualUserId"), args=[nodes.NamedParam(param=nodes.String(val=own))]
+        ):
             # Whoever creates a row without saying whose it is owns it.
             return lambda values: _is_own(values, own)
     return _unknown

@@ -63,9 +63,9 @@ def _by_column(access: Access, letting: list[Rule], whole: Letting, never: froze
         if not through:
             missing.add(column)
             continue
-        if (mask := _mask(through.values())) is not None:
+        if (mask := _mask([way for _, way in through])) is not None:
             masks[column] = mask
-        groups |= _rows(through, access.table)
+        groups |= _rows([rule for rule, _ in through], access.table)
     if missing:
         masked_use = any(
             column in rule.masked.get(access.table, ()) for rule in letting for column in missing
@@ -77,11 +77,11 @@ def _by_column(access: Access, letting: list[Rule], whole: Letting, never: froze
     return Letting(whole.effect, whole.rules, scope=scope, masks=masks)
 
 
-def _through(access: Access, letting: list[Rule], column: str) -> dict[Rule, Mask | bool]:
+def _through(access: Access, letting: list[Rule], column: str) -> list[tuple[Rule, Mask | bool]]:
     """The rules that let a column through, and how: what is used, and not only shown, has to be whole."""
-    ways = {rule: covering(rule, access.table, column) for rule in letting}
+    ways = [(rule, covering(rule, access.table, column)) for rule in letting]
     whole_only = column in access.used or column in access.writes
-    return {rule: way for rule, way in ways.items() if way is True or (way and not whole_only)}
+    return [(rule, way) for rule, way in ways if way is True or (way and not whole_only)]
 
 
 def _mask(ways: Iterable[Mask | bool]) -> Mask | None:

@@ -65,9 +65,9 @@ class Window:
         return clock < self.end and (day - 1) % 7 in self.days
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; no two are equal.
+    """One rule.
 
     ``tables`` holds logical names; None means every table. The rest narrows what the rule speaks of, and is
     empty where it does not: ``columns`` and ``masked`` by table (wire names), ``rows`` and ``values`` by

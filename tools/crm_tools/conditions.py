@@ -49,8 +49,8 @@ _OWNER, _OWNER_COLUMN = "ownerid", "_ownerid_value"
 class Condition:
     """A condition on rows of a table.
 
-    ``text`` is the filter that is sent, ``columns`` are the table's own columns that it names, ``needs_caller``
-    says that it depends on who asks.
+    ``text`` is the filter that is sent, ``columns`` are the table's own columns that it names,
+    ``needs_caller`` says that it depends on who asks.
     """
 
     text: str

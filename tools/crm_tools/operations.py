@@ -20,10 +20,23 @@ class Action(StrEnum):
     """What an operation does to a table: the unit that policy rules speak of."""
 
     READ = "read"
+    SEARCH = "search"
+    AGGREGATE = "aggregate"
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    QUALIFY = "qualify"
+    WIN = "win"
+    LOSE = "lose"
+    REOPEN = "reopen"
+    ASSIGN = "assign"
+    MERGE = "merge"
+    LINK = "link"
+    BULK = "bulk"
 
+
+READING = frozenset({Action.READ, Action.SEARCH, Action.AGGREGATE})
+"""The actions that change nothing."""
 
 THROUGH_FILTER = "filter"
 

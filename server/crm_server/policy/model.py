@@ -47,7 +47,7 @@ class Mask(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A time of the week: ``days`` count from Monday as 0; one that ends before it starts goes on overnight."""
+    """A time of the week. ``days`` count from Monday as 0; one that ends before it starts goes overnight."""
 
     days: frozenset[int]
     start: time
@@ -71,8 +71,8 @@ class Rule:
 
     ``tables`` holds logical names; None means every table. The rest narrows what the rule speaks of, and is
     empty where it does not: ``columns`` and ``masked`` by table (wire names), ``rows`` and ``values`` by
-    table, ``roles`` and ``users`` of the caller, ``when``, and ``environments``. ``withheld`` are columns that
-    would tell what a masked one holds.
+    table, ``roles`` and ``users`` of the caller, ``when``, and ``environments``. ``withheld`` are columns
+    that would tell what a masked one holds.
     """
 
     id: str
@@ -111,13 +111,19 @@ class Rule:
 class Limits:
     """Upper bounds; None means no limit, 0 means none at all.
 
-    ``writes_per_minute`` counts creates, updates and deletes, ``deletes_per_day`` deletes, both in a sliding
-    window and both at most :data:`MOST_COUNTED`. ``rows_per_read`` is the most rows that one read returns.
+    Counted in sliding windows and at most :data:`MOST_COUNTED`: ``writes_per_minute`` and ``writes_per_day``
+    (whatever changes something), ``deletes_per_day``, ``records_per_day`` (distinct records that are changed)
+    and ``rows_per_hour`` (rows that are read). ``rows_per_read`` is the most rows that one read returns,
+    ``rows_per_bulk`` the most that one bulk job writes.
     """
 
     writes_per_minute: int | None = None
+    writes_per_day: int | None = None
     deletes_per_day: int | None = None
+    records_per_day: int | None = None
+    rows_per_hour: int | None = None
     rows_per_read: int | None = None
+    rows_per_bulk: int | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,8 @@ class Policy:
     rules: tuple[Rule, ...]
     limits: Limits
     hidden: Mapping[str, frozenset[str]]
+    each_caller: Limits = field(default_factory=Limits)
+    """Limits that each caller has alone, beside those of all callers together."""
 
     def rules_for(self, action: Action, table: str) -> tuple[Rule, ...]:
         """The rules that speak of this action on this table."""

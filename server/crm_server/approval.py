@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from crm_server.policy.model import Decision
 from crm_tools.operations import Create, Delete, Operation, Row, Update
+from crm_tools.outside_text import line
 from crm_tools.shaping import ETAG, FORMATTED, MOST_RELATED
 from crm_tools.tables import Table
 
@@ -111,10 +111,10 @@ def _displayed(row: Row, name: str) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value on one line of a question to a human: no control characters, cut when it is long."""
+    """A value on one line of a question: nothing hidden or live in it, cut when it is long."""
     if value is None or value == "":
         return "nothing"
-    text = "".join(" " if unicodedata.category(char).startswith("C") else char for char in str(value))
+    text = line(str(value))
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}... ({len(text):,} characters)"
 
 

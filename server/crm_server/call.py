@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from crm_server.approval import Approver, InputNeededError
 from crm_server.dataverse import crm_request_id
-from crm_server.gateway import Crm, Gateway, Trail
+from crm_server.gateway import Crm, Gateway, Session, Trail
 from crm_server.log import bound, get_logger
 from crm_server.policy.decide import ever_allows
 from crm_server.policy.model import Decision, Principal
@@ -124,8 +124,10 @@ class Caller:
         trail: Trail,
         request_id: str,
     ) -> CallAnswer:
+        if self._crm.policy.asks_environment:
+            await self._crm.identities.learn()
         async with self._crm.identities.learning() as asked:
-            gateway = Gateway(self._crm, principal, approver, trail, asked)
+            gateway = Gateway(Session(self._crm, principal, approver, trail, asked))
             answer = await self._answer(tool, arguments, gateway, trail, request_id)
         return replace(answer, environment=self.environment())
 

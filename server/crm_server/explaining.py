@@ -13,7 +13,7 @@ import anyio
 
 from crm_server.approval import Plan
 from crm_server.dataverse.client import DataverseClient
-from crm_server.gateway import Crm, Gateway, Trail
+from crm_server.gateway import Crm, Gateway, Session, Trail
 from crm_server.policy.explain import explain
 from crm_server.policy.load import load_policy
 from crm_server.policy.model import Decision, Principal
@@ -43,7 +43,7 @@ def explain_call(settings: Settings, tool_name: str, arguments: Mapping[str, Any
 
 async def _judged(tool: Tool, arguments: Mapping[str, Any], crm: Crm) -> list[tuple[Access, Decision]]:
     try:
-        await tool.handler(arguments, Context(tool.table, crm.tables, _JudgingGateway(crm)))
+        await tool.handler(arguments, Context(tool.table, crm.tables, Gateway(_JudgingSession(crm))))
     except _JudgedError as judged:
         return judged.decisions
     raise AssertionError("a handler ended without asking the CRM for anything")
@@ -57,14 +57,14 @@ class _JudgedError(Exception):
         self.decisions = decisions
 
 
-class _JudgingGateway(Gateway):
+class _JudgingSession(Session):
     """Stops at the first judgement, before anything else happens."""
 
     def __init__(self, crm: Crm) -> None:
         super().__init__(crm, Principal(), _NobodyToAsk(), Trail())
 
-    def _judge(self, operation: Operation) -> NoReturn:
-        raise _JudgedError(self._crm.judge(operation, self._principal))
+    def judge(self, operation: Operation) -> NoReturn:
+        raise _JudgedError(list(self.quietly(operation).parts))
 
 
 class _NobodyToAsk:

@@ -8,7 +8,7 @@ or a sort order names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -37,6 +37,15 @@ class Action(StrEnum):
 
 READING = frozenset({Action.READ, Action.SEARCH, Action.AGGREGATE})
 """The actions that change nothing."""
+
+STATE_ACTIONS: Mapping[tuple[str, int | None], Action] = {
+    ("opportunity", 0): Action.REOPEN,
+    ("opportunity", 1): Action.WIN,
+    ("opportunity", 2): Action.LOSE,
+    ("lead", 0): Action.REOPEN,
+    ("lead", 1): Action.QUALIFY,
+}
+"""What it means to take a row of a table to a state."""
 
 THROUGH_FILTER = "filter"
 
@@ -161,7 +170,10 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Changes to a row that exists. ``etag`` refuses to overwrite someone else's change."""
+    """Changes to a row that exists. ``etag`` refuses to overwrite someone else's change.
+
+    ``state`` is the state that they take the row to, when they do.
+    """
 
     table: str
     key: str
@@ -169,10 +181,13 @@ class Update:
     bindings: tuple[Binding, ...] = ()
     etag: str | None = None
     returning: tuple[str, ...] = ()
+    state: int | None = None
 
     def accesses(self) -> tuple[Access, ...]:
-        """The write a policy has to allow. What is returned is narrowed, not decided."""
-        return (_write(Action.UPDATE, self.table, self.values, self.bindings),)
+        """The writes a policy has to allow. What is returned is narrowed, not decided."""
+        change = _write(Action.UPDATE, self.table, self.values, self.bindings)
+        action = STATE_ACTIONS.get((self.table, self.state))
+        return (change,) if action is None else (change, replace(change, action=action))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +229,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The request that a write would send, shown instead of being sent."""
+    """The request that a write would send, shown instead of being sent.
+
+    ``changes`` says what would change, a line each, with the values before and after.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: Mapping[str, Any] | None
+    changes: tuple[str, ...]
     needs_approval: bool
 
 
@@ -254,8 +273,8 @@ class CrmPort(Protocol):
         """Deletes the row."""
         ...
 
-    def preview(self, write: Write) -> Preview:
-        """What the write would send, after the policy has allowed it."""
+    async def preview(self, write: Write) -> Preview:
+        """What the write would change and send, after the policy has allowed it."""
         ...
 
     def record_url(self, table: str, key: str) -> str:

@@ -24,7 +24,7 @@ from crm_server.policy.model import (
     Rule,
     Spent,
 )
-from crm_tools.operations import Access, Action
+from crm_tools.operations import THROUGH_FILTER, Access, Action
 
 _OUTCOMES_BY_STRENGTH = (Outcome.DENIED, Outcome.CONFIRM, Outcome.ALLOWED)
 _WINDOWS = {"writes_per_minute": WRITES_WINDOW, "deletes_per_day": DELETES_WINDOW}
@@ -47,11 +47,16 @@ def decide(
     denying = sorted(rule.id for rule in rules if _denies(rule, access.table))
     letting = letting_through(policy, access, rules)
     hidden = sorted((access.reads | access.writes) & policy.hidden.get(access.table, frozenset()))
-    if denying or hidden or letting.missing or not letting.rules:
+    if denying or hidden or letting.missing or not letting.rules or _sees_other_rows(access, letting):
         return _denied(policy, access, denying, hidden, letting)
     if used_up := _used_up(policy.limits, access.action, spent):
         return _over_limit(policy.limits, used_up, now)
     return _let_through(policy, access, letting)
+
+
+def _sees_other_rows(access: Access, letting: Letting) -> bool:
+    """Whether a filter or an order would follow lookups to rows that may not be read, and so tell of them."""
+    return access.via == THROUGH_FILTER and letting.scope is not None
 
 
 def _denies(rule: Rule, table: str) -> bool:
@@ -179,6 +184,8 @@ def _denied(
     if missing and not denying:
         how = f" to be used otherwise than shown in {what}" if letting.masked_use else f" in {what}"
         clauses.append(f"does not let the {_columns(missing)}{how}: leave {_them(missing)} out")
+    if _sees_other_rows(access, letting) and not clauses:
+        clauses.append(f"lets only some rows of {access.table} be read: name none of its columns by a lookup")
     return Decision(
         Outcome.DENIED,
         rules=(*denying, *(f"hidden:{column}" for column in columns)),

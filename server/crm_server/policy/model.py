@@ -226,6 +226,12 @@ class Scope:
         parts = [*(f"({text})" for text in either), *never]
         return " and ".join(parts)
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The table's own columns that it depends on (wire names)."""
+        conditions = self.never.union(*self.groups)
+        return frozenset().union(*(condition.columns for condition in conditions))
+
     def holds(self, values: Mapping[str, object]) -> bool:
         """Whether a row with these values is surely within; a row whose values do not tell is not."""
         return all(any(_is(one, values, Verdict.TRUE) for one in group) for group in self.groups) and all(

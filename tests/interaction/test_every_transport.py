@@ -177,7 +177,8 @@ async def test_a_dry_run_shows_the_request_and_sends_nothing(connect: Connect) -
         shown = await ok(client, "update_lead", leadid=lead["leadid"], subject="New", dry_run=True)
         assert shown["sent"] is False
         assert shown["request"]["method"] == "PATCH"
-        assert shown["request"]["headers"]["If-Match"] == "*"
+        assert shown["request"]["headers"]["If-Match"] == lead["etag"]
+        assert [change.rpartition(" -> ")[2] for change in shown["changes"]] == ["New"]
         assert shown["request"]["body"] == {"subject": "New"}
         assert (await ok(client, "get_lead", leadid=lead["leadid"]))["record"]["etag"] == lead["etag"]
         deletion = await ok(client, "delete_lead", leadid=lead["leadid"], dry_run=True)

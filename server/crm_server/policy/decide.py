@@ -175,13 +175,13 @@ def _denied(
     clauses = []
     if denying:
         clauses.append(f"denies {what} by {_named(denying)}")
-    elif not letting.rules and not letting.missing:
+    elif not letting.rules:
         clauses.append(f"has no rule that allows {what}")
     columns = [f"{access.table}.{column}" for column in hidden]
     if columns:
         clauses.append(f"hides the {_columns(columns)}: leave {_them(columns)} out")
     missing = [f"{access.table}.{column}" for column in sorted(letting.missing - set(hidden))]
-    if missing and not denying:
+    if missing and letting.rules and not denying:
         how = f" to be used otherwise than shown in {what}" if letting.masked_use else f" in {what}"
         clauses.append(f"does not let the {_columns(missing)}{how}: leave {_them(missing)} out")
     if _sees_other_rows(access, letting) and not clauses:

@@ -15,7 +15,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from crm_tools.errors import InputError
-from crm_tools.filters import parse_filter
+from crm_tools.filters import parse_filter, syntax_tree, write_filter
+from crm_tools.negation import without_not
 from crm_tools.tables import Table
 
 if TYPE_CHECKING:
@@ -49,11 +50,13 @@ _OWNER, _OWNER_COLUMN = "ownerid", "_ownerid_value"
 class Condition:
     """A condition on rows of a table.
 
-    ``text`` is the filter that is sent, ``columns`` are the table's own columns that it names,
-    ``needs_caller`` says that it depends on who asks.
+    ``text`` is the filter that is sent, ``negation`` one that selects all other rows, for conditions that are
+    read to be negated. ``columns`` are the table's own columns that it names, ``needs_caller`` says that it
+    depends on who asks.
     """
 
     text: str
+    negation: str | None
     columns: frozenset[str]
     needs_caller: bool
     _evaluate: Evaluator
@@ -68,21 +71,23 @@ class Condition:
         return needed <= values.keys()
 
 
-def parse_condition(text: str, table: Table, tables: Mapping[str, Table]) -> Condition:
-    """Read a condition on rows of ``table``.
+def parse_condition(
+    text: str, table: Table, tables: Mapping[str, Table], *, to_negate: bool = False
+) -> Condition:
+    """Read a condition on rows of ``table``; ``to_negate`` where all other rows are meant.
 
     Raises:
-        InputError: It is no filter, or names what does not exist.
+        InputError: It is no filter, names what does not exist, or cannot be negated.
     """
-    from odata_query.grammar import ODataLexer, ODataParser
-
     plain = _CALLER.sub(_caller_function, text)
     if "@" in re.sub(r"'(?:[^']|'')*'", "", plain):
         raise InputError(f"Known after @ are {', '.join(_CALLERS)}, each compared as in: ownerid eq @me.")
-    filter_ = parse_filter(plain, table, tables)
-    tree = ODataParser().parse(ODataLexer().tokenize(filter_.text))
+    given = syntax_tree(parse_filter(plain, table, tables).text, table)
+    tree = without_not(given)
+    filter_ = write_filter(tree, table, tables)
     return Condition(
         filter_.text,
+        write_filter(without_not(given, negated=True), table, tables).text if to_negate else None,
         filter_.named.get(table.name, frozenset()),
         "Microsoft.Dynamics.CRM." in filter_.text,
         _compile(tree),

@@ -61,7 +61,11 @@ def parse_filter(text: str, table: Table, tables: Mapping[str, Table]) -> Filter
         UnknownNameError: A column, lookup, label or function does not exist.
         InputError: A value does not fit its column.
     """
-    tree = _parse(text, table)
+    return write_filter(syntax_tree(text, table), table, tables)
+
+
+def write_filter(tree: ast._Node, table: Table, tables: Mapping[str, Table]) -> Filter:
+    """The filter on ``table`` that a syntax tree stands for; errors as of :func:`parse_filter`."""
     writer = _Writer(table, tables)
     written = writer.condition(tree, table)
     return Filter(written, {name: frozenset(columns) for name, columns in writer.named.items()})
@@ -72,7 +76,12 @@ def example_for(table: Table) -> str:
     return f"contains({table.primary_name},'smith') and statecode eq 0"
 
 
-def _parse(text: str, table: Table) -> ast._Node:
+def syntax_tree(text: str, table: Table) -> ast._Node:
+    """The syntax tree of a filter on ``table``.
+
+    Raises:
+        FilterSyntaxError: The text is not a filter; ``position`` counts characters from 0.
+    """
     from odata_query import exceptions
     from odata_query.grammar import ODataLexer, ODataParser
 

@@ -222,7 +222,7 @@ class Scope:
         either = sorted(
             " or ".join(f"({text})" for text in sorted(one.text for one in group)) for group in self.groups
         )
-        never = sorted(f"not ({one.text})" for one in self.never)
+        never = sorted(f"({one.negation})" for one in self.never)
         parts = [*(f"({text})" for text in either), *never]
         return " and ".join(parts)
 

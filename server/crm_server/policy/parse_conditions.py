@@ -127,7 +127,11 @@ def _conditions(given: Any, key: str, about: About) -> Mapping[str, Condition]:
     if not isinstance(given, str):
         raise NarrowingError(f'{key} is a filter in quotes, such as "ownerid eq @me".')
     try:
-        return {table.name: parse_condition(given, table, about.tables) for table in about.named}
+        # Rows that are denied are taken out of what is read.
+        denied = key == "rows" and about.effect is Effect.DENY
+        return {
+            table.name: parse_condition(given, table, about.tables, to_negate=denied) for table in about.named
+        }
     except InputError as error:
         raise NarrowingError(f"{key}: {error.message}") from None
 

@@ -33,7 +33,13 @@ def reserve(
     kinds = dict.fromkeys(counted.kind for counted in COUNTED if counted.concerns(action))
     ids = []
     for kind in kinds:
-        row = {"at": now.timestamp(), "caller": caller, "kind": kind.value, "amount": amount, "record": record}
+        row = {
+            "at": now.timestamp(),
+            "caller": caller,
+            "kind": kind.value,
+            "amount": amount,
+            "record": record,
+        }
         ids.append(int(connection.execute(insert(USES).values(row)).inserted_primary_key[0]))
     return tuple(ids)
 

@@ -119,7 +119,9 @@ class Store:
 
 def _problem(error: Exception) -> str:
     text = str(error).casefold()
-    what = next((told for sign, told in _PROBLEMS if sign in text), "does not work; the server's log says why")
+    what = next(
+        (told for sign, told in _PROBLEMS if sign in text), "does not work; the server's log says why"
+    )
     return f"The server's own state {what}. Nothing was changed in the CRM."
 
 

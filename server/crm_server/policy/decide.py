@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from crm_server.policy import limits
 from crm_server.policy.letting import Letting, letting_through
+from crm_server.policy.limits import Left
 from crm_server.policy.matching import speaking
 from crm_server.policy.model import (
-    DELETES_WINDOW,
-    WRITES_WINDOW,
     Decision,
     Effect,
-    Limits,
     Outcome,
     Policy,
     Principal,
@@ -27,7 +26,6 @@ from crm_server.policy.model import (
 from crm_tools.operations import THROUGH_FILTER, Access, Action
 
 _OUTCOMES_BY_STRENGTH = (Outcome.DENIED, Outcome.CONFIRM, Outcome.ALLOWED)
-_WINDOWS = {"writes_per_minute": WRITES_WINDOW, "deletes_per_day": DELETES_WINDOW}
 
 
 def decide(
@@ -40,7 +38,7 @@ def decide(
 ) -> Decision:
     """Decide one access.
 
-    ``now`` carries its time zone. ``spent`` is what was written before this access. ``environment`` is the
+    ``now`` carries its time zone. ``spent`` is what was used of the limits before. ``environment`` is the
     kind of environment, None while it is not known: then strict rules about environments hold, others do not.
     """
     rules = speaking(policy, access, principal, now, environment)
@@ -49,9 +47,10 @@ def decide(
     hidden = sorted((access.reads | access.writes) & policy.hidden.get(access.table, frozenset()))
     if denying or hidden or letting.missing or not letting.rules or _sees_other_rows(access, letting):
         return _denied(policy, access, denying, hidden, letting)
-    if used_up := _used_up(policy.limits, access.action, spent):
-        return _over_limit(policy.limits, used_up, now)
-    return _let_through(policy, access, letting)
+    left = limits.left(policy, access.action, spent)
+    if nothing_left := _nothing_left(policy, access.action, left):
+        return _over_limit(nothing_left)
+    return _let_through(policy, access, letting, limits.most_rows(policy, access.action, left))
 
 
 def _sees_other_rows(access: Access, letting: Letting) -> bool:
@@ -85,7 +84,7 @@ def combine(decisions: Iterable[Decision]) -> Decision:
 
 def ever_allows(policy: Policy, action: Action, table: str) -> bool:
     """Whether some call of this kind could be allowed or confirmed, with no limit used up."""
-    return ruling(policy, action, table).effect is not Effect.DENY and not closed_by(policy.limits, action)
+    return ruling(policy, action, table).effect is not Effect.DENY and not closed_by(policy, action)
 
 
 def readable(
@@ -134,38 +133,26 @@ def ruling(policy: Policy, action: Action, table: str) -> Ruling:
     return Ruling(Effect.DENY, ())
 
 
-def closed_by(limits: Limits, action: Action) -> tuple[str, ...]:
+def closed_by(policy: Policy, action: Action) -> tuple[str, ...]:
     """Ids of the limits that are 0 and so close the action for good."""
-    return tuple(f"limit:{name}" for name, limit in _limits_on(limits, action) if limit == 0)
+    names = (*limits.closing(policy.limits, action), *limits.closing(policy.each_caller, action))
+    return tuple(f"limit:{name}" for name in dict.fromkeys(names))
 
 
-def _limits_on(limits: Limits, action: Action) -> Iterator[tuple[str, int]]:
-    """The limits that are set and hold for this action; a delete is a write too."""
-    named = {
-        "writes_per_minute": limits.writes_per_minute if action is not Action.READ else None,
-        "deletes_per_day": limits.deletes_per_day if action is Action.DELETE else None,
-        "rows_per_read": limits.rows_per_read if action is Action.READ else None,
-    }
-    return ((name, limit) for name, limit in named.items() if limit is not None)
+def _nothing_left(policy: Policy, action: Action, left: tuple[Left, ...]) -> list[Left]:
+    """The limits that end the action here: nothing is left of them, or there never was anything."""
+    counted = [one for one in left if one.left == 0]
+    names = {one.name for one in counted}
+    closing = limits.closing(policy.limits, action)
+    return counted + [Left(name, "all callers together", 0, 0, None) for name in closing if name not in names]
 
 
-def _used_up(limits: Limits, action: Action, spent: Spent) -> list[str]:
-    # Reads use nothing up: their limit narrows, and closes reading only when it is 0.
-    used = {"writes_per_minute": spent.writes_last_minute, "deletes_per_day": spent.deletes_last_day}
-    return [name for name, limit in _limits_on(limits, action) if used.get(name, 0) >= limit]
-
-
-def _over_limit(limits: Limits, names: list[str], now: datetime) -> Decision:
-    sentences = [_limit_sentence(name, getattr(limits, name), now) for name in names]
-    return Decision(Outcome.DENIED, tuple(f"limit:{name}" for name in names), " ".join(sentences))
-
-
-def _limit_sentence(name: str, limit: int, now: datetime) -> str:
-    words = name.replace("_", " ")
-    if limit == 0:
-        return f"The policy sets {words} to 0, so there can be none."
-    free = f"{now + _WINDOWS[name]:%Y-%m-%d %H:%M:%S %Z}".rstrip()
-    return f"The limit of {limit:,} {words} is used up; it frees at the latest at {free}."
+def _over_limit(nothing_left: list[Left]) -> Decision:
+    return Decision(
+        Outcome.DENIED,
+        tuple(dict.fromkeys(f"limit:{one.name}" for one in nothing_left)),
+        " ".join(dict.fromkeys(limits.used_up(one) for one in nothing_left)),
+    )
 
 
 def _denied(
@@ -201,9 +188,8 @@ def _them(names: list[str]) -> str:
     return "it" if len(names) == 1 else "them"
 
 
-def _let_through(policy: Policy, access: Access, letting: Letting) -> Decision:
+def _let_through(policy: Policy, access: Access, letting: Letting, most: int | None) -> Decision:
     what = f"{access.action} on {access.table} by {_named(letting.rules)}"
-    most = policy.limits.rows_per_read if access.action is Action.READ else None
     narrowed = f", at most {most:,} rows at a time" if most is not None and access.rows > most else ""
     if letting.scope is not None:
         narrowed += ", of the rows that the policy allows"

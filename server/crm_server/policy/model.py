@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from enum import StrEnum
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -12,10 +12,8 @@ from zoneinfo import ZoneInfo
 from crm_tools.conditions import Condition, Verdict
 from crm_tools.operations import Action
 
-WRITES_WINDOW = timedelta(minutes=1)
-DELETES_WINDOW = timedelta(days=1)
-MOST_COUNTED = 10_000
-"""The largest limit on writes or deletes, so that counting them takes bounded memory."""
+MOST_COUNTED = 1_000_000
+"""The largest limit that is counted, so that counting stays fast."""
 
 KINDS_OF_ENVIRONMENT = (
     "production",
@@ -168,11 +166,19 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What was written before, within the windows that the limits count in."""
+class Used:
+    """How much was used within the window of a limit, and when the first of it leaves the window."""
 
-    writes_last_minute: int = 0
-    deletes_last_day: int = 0
+    amount: int = 0
+    frees: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was used before, by the names of the limits: by all callers, and by the one who asks."""
+
+    everyone: Mapping[str, Used] = field(default_factory=dict)
+    caller: Mapping[str, Used] = field(default_factory=dict)
 
 
 class Outcome(StrEnum):

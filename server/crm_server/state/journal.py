@@ -1,0 +1,152 @@
+"""The journal: each write, with what it changed, from before it is sent until its end is known."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from crm_server.state.audit import moment
+from crm_server.state.schema import CHANGES
+from crm_server.state.store import sayable_id, this_process
+from crm_tools.changes import Change, ChangeState
+from crm_tools.operations import Action
+
+LONGEST_WRITE = timedelta(minutes=15)
+"""Nothing of this server waits longer for an answer to a write."""
+
+
+def begin(connection: Connection, change: Change, now: datetime) -> str:
+    """Note a change before it is sent; its id."""
+    change_id = sayable_id()
+    host, process = this_process()
+    connection.execute(
+        insert(CHANGES).values(
+            id=change_id,
+            at=now.timestamp(),
+            caller=change.caller,
+            tool=change.tool,
+            action=change.action.value,
+            table_name=change.table,
+            record=change.record,
+            name=change.name,
+            before=_json(change.before),
+            written=_json(change.written),
+            etag_before=change.etag_before,
+            state=ChangeState.BEGUN.value,
+            plan=change.plan,
+            undo_of=change.undo_of,
+            correlation_id=change.correlation_id,
+            host=host,
+            process=process,
+        )
+    )
+    return change_id
+
+
+def end(
+    connection: Connection,
+    change_id: str,
+    state: ChangeState,
+    now: datetime,
+    *,
+    error: str | None = None,
+    etag_after: str | None = None,
+    crm_request_id: str | None = None,
+) -> Change:
+    """Note how a change ended. One that undid another marks that one."""
+    connection.execute(
+        update(CHANGES)
+        .where(CHANGES.c.id == change_id)
+        .values(
+            state=state.value,
+            error=error,
+            etag_after=etag_after,
+            crm_request_id=crm_request_id,
+            ended=now.timestamp(),
+        )
+    )
+    row = connection.execute(select(CHANGES).where(CHANGES.c.id == change_id)).one()
+    if row.undo_of is not None and state is ChangeState.DONE:
+        connection.execute(update(CHANGES).where(CHANGES.c.id == row.undo_of).values(undone_by=change_id))
+    return _change(row)
+
+
+def listed(
+    connection: Connection, caller: str, *, most: int, table: str | None = None, record: str | None = None
+) -> Sequence[Change]:
+    """The last changes of a caller, newest first."""
+    wanted = select(CHANGES).where(CHANGES.c.caller == caller).order_by(CHANGES.c.number.desc()).limit(most)
+    if table is not None:
+        wanted = wanted.where(CHANGES.c.table_name == table)
+    if record is not None:
+        wanted = wanted.where(CHANGES.c.record == record)
+    return [_change(row) for row in connection.execute(wanted)]
+
+
+def found(connection: Connection, caller: str, change_id: str) -> Change | None:
+    """The change of this id, if it is one of this caller."""
+    wanted = select(CHANGES).where(CHANGES.c.id == change_id, CHANGES.c.caller == caller)
+    row = connection.execute(wanted).first()
+    return None if row is None else _change(row)
+
+
+def left_open(connection: Connection, caller: str, now: datetime) -> Sequence[Change]:
+    """Changes of a caller that began and whose process ended before it knew more."""
+    wanted = select(CHANGES).where(CHANGES.c.state == ChangeState.BEGUN.value, CHANGES.c.caller == caller)
+    return [_change(row) for row in connection.execute(wanted) if _is_abandoned(row, now)]
+
+
+def _is_abandoned(row: Any, now: datetime) -> bool:
+    if moment(row.at) + LONGEST_WRITE <= now:
+        return True
+    host, process = this_process()
+    return row.host == host and row.process != process and not _lives(row.process)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # It exists and belongs to another user, or this system does not tell.
+        return True
+    return True
+
+
+def prune(connection: Connection, until: datetime) -> int:
+    """Forget changes that ended before a moment; they can then not be undone."""
+    ended = (CHANGES.c.at < until.timestamp(), CHANGES.c.state != ChangeState.BEGUN.value)
+    return connection.execute(delete(CHANGES).where(*ended)).rowcount
+
+
+def _json(values: Any) -> str:
+    return json.dumps(dict(values), ensure_ascii=False, default=str)
+
+
+def _change(row: Any) -> Change:
+    return Change(
+        caller=row.caller,
+        tool=row.tool,
+        action=Action(row.action),
+        table=row.table_name,
+        record=row.record,
+        written=json.loads(row.written),
+        before=json.loads(row.before),
+        name=row.name,
+        etag_before=row.etag_before,
+        etag_after=row.etag_after,
+        state=ChangeState(row.state),
+        error=row.error,
+        id=row.id,
+        at=moment(row.at),
+        plan=row.plan,
+        undo_of=row.undo_of,
+        undone_by=row.undone_by,
+        correlation_id=row.correlation_id or "",
+    )

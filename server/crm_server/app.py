@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crm_server.call import Caller
+from crm_server.folders import state_folder
 from crm_server.gateway import Crm
 from crm_server.policy.load import load_policy
+from crm_server.policy.model import Principal
 from crm_server.settings import Settings, SettingsError
-from crm_tools.catalogue import catalogue
+from crm_server.state import Retention, State, open_memory, open_state
+from crm_tools.catalogue import all_tools
 from crm_tools.description import load
 
 if TYPE_CHECKING:
@@ -31,10 +35,13 @@ class Application:
     crm: Crm
     caller: Caller
     connection: Connection
+    local: Principal = field(default_factory=Principal)
+    """Who calls where the transport tells nobody apart."""
 
     async def aclose(self) -> None:
-        """Close the connection to the CRM, if one was opened."""
+        """Close the connection to the CRM and the state, as far as they were opened."""
         await self.connection.aclose()
+        self.crm.state.close()
 
 
 class Connection:
@@ -75,11 +82,27 @@ def build_application(
     else:
         address, connection = _environment(settings)
         environment = address
-    crm = Crm(address, environment, tables, policy, client=lambda: connection.client, now=now)
+    state = _state(settings, now, in_memory=sandbox or asgi_app is not None)
+    crm = Crm(address, environment, tables, policy, lambda: connection.client, now, state)
     tools = tuple(
-        tool for tool in catalogue() if settings.toolsets is None or tool.toolset in settings.toolsets
+        tool for tool in all_tools() if settings.toolsets is None or tool.toolset in settings.toolsets
     )
-    return Application(crm, Caller(crm, tools), connection)
+    return Application(crm, Caller(crm, tools), connection, Principal(roles=settings.roles))
+
+
+def _state(settings: Settings, now: Callable[[], datetime], *, in_memory: bool) -> State:
+    """The state; for the embedded sandbox in memory, unless another place is set."""
+    if settings.state is None and in_memory:
+        return open_memory(now)
+    return configured_state(settings, now)
+
+
+def configured_state(settings: Settings, now: Callable[[], datetime]) -> State:
+    """The state where the settings say, or in a file of this user."""
+    key = None if settings.state_key is None else Path(settings.state_key)
+    audit = None if settings.keep_audit_days is None else timedelta(days=settings.keep_audit_days)
+    kept = Retention(audit=audit, changes=timedelta(days=settings.keep_changes_days))
+    return open_state(settings.state, state_folder(), key, now, kept)
 
 
 def _environment(settings: Settings) -> tuple[str, Connection]:

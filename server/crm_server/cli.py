@@ -138,9 +138,9 @@ def _milliseconds(text: str) -> int:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    from crm_tools.catalogue import catalogue
+    from crm_tools.catalogue import all_tools
 
-    toolsets = dict.fromkeys(tool.toolset for tool in catalogue())
+    toolsets = dict.fromkeys(tool.toolset for tool in all_tools())
     return read_settings(os.environ, toolsets, policy=options.policy, toolsets=options.toolsets)
 
 

@@ -18,6 +18,7 @@ from crm_server.policy.explain import explain
 from crm_server.policy.load import load_policy
 from crm_server.policy.model import Decision, Principal
 from crm_server.settings import Settings
+from crm_server.state import open_memory
 from crm_tools.catalogue import Tool, catalogue
 from crm_tools.description import load
 from crm_tools.errors import UnknownNameError
@@ -37,7 +38,7 @@ def explain_call(settings: Settings, tool_name: str, arguments: Mapping[str, Any
     policy = load_policy(settings.policy, tables)
     tool = _tool(tool_name)
     tool.checker.check(arguments)
-    crm = Crm("", "", tables, policy, client=_no_client, now=lambda: datetime.now(UTC))
+    crm = Crm("", "", tables, policy, client=_no_client, now=_now, state=open_memory(_now))
     return explain(policy, tool.name, anyio.run(_judged, tool, arguments, crm))
 
 
@@ -63,8 +64,12 @@ class _JudgingSession(Session):
     def __init__(self, crm: Crm) -> None:
         super().__init__(crm, Principal(), _NobodyToAsk(), Trail())
 
-    def judge(self, operation: Operation) -> NoReturn:
+    async def judge(self, operation: Operation) -> NoReturn:
         raise _JudgedError(list(self.quietly(operation).parts))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class _NobodyToAsk:

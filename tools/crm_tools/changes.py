@@ -8,11 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from crm_tools.operations import Action
+from crm_tools.actions import Action
 
 
 class ChangeState(StrEnum):
-    """What is known of a change. Only of ``DONE`` it is certain that the CRM has it, of the next two that not."""
+    """What is known of a change: the CRM has it (``DONE``), has it not (the next two), or nobody knows."""
 
     BEGUN = "begun"
     DONE = "done"

@@ -9,43 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any, Protocol
+
+from crm_tools.actions import READING, STATE_ACTIONS, Action
+from crm_tools.changes import Change
+
+__all__ = ["READING", "STATE_ACTIONS", "Action"]
 
 Row = Mapping[str, Any]
 """A row as the Web API sends it: columns, annotations (``name@OData...``) and ``@odata.etag``."""
 
-
-class Action(StrEnum):
-    """What an operation does to a table: the unit that policy rules speak of."""
-
-    READ = "read"
-    SEARCH = "search"
-    AGGREGATE = "aggregate"
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-    QUALIFY = "qualify"
-    WIN = "win"
-    LOSE = "lose"
-    REOPEN = "reopen"
-    ASSIGN = "assign"
-    MERGE = "merge"
-    LINK = "link"
-    BULK = "bulk"
-
-
-READING = frozenset({Action.READ, Action.SEARCH, Action.AGGREGATE})
-"""The actions that change nothing."""
-
-STATE_ACTIONS: Mapping[tuple[str, int | None], Action] = {
-    ("opportunity", 0): Action.REOPEN,
-    ("opportunity", 1): Action.WIN,
-    ("opportunity", 2): Action.LOSE,
-    ("lead", 0): Action.REOPEN,
-    ("lead", 1): Action.QUALIFY,
-}
-"""What it means to take a row of a table to a state."""
 
 THROUGH_FILTER = "filter"
 
@@ -242,6 +215,19 @@ class Preview:
     needs_approval: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A change that was taken back.
+
+    ``result`` is the record as it is now (None where it is gone), or a preview. ``not_restored`` says in
+    sentences what could not be brought back.
+    """
+
+    change: Change
+    result: Row | Preview | None
+    not_restored: tuple[str, ...] = ()
+
+
 class CrmPort(Protocol):
     """The only way from a handler to the CRM. Any method may raise a :class:`~crm_tools.errors.CrmError`."""
 
@@ -275,6 +261,14 @@ class CrmPort(Protocol):
 
     async def preview(self, write: Write) -> Preview:
         """What the write would change and send, after the policy has allowed it."""
+        ...
+
+    async def changes(self, most: int, record: str | None = None) -> tuple[Change, ...]:
+        """The caller's last changes, newest first, with the values that may be read."""
+        ...
+
+    async def undo(self, change_id: str, *, dry_run: bool = False) -> Undone:
+        """Takes a change of the caller back, or says what that would change."""
         ...
 
     def record_url(self, table: str, key: str) -> str:

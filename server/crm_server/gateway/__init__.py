@@ -7,6 +7,9 @@ No other module holds a Dataverse client, so a policy cannot be walked around::
     reads      rows, narrowed and masked
     writes     changes: looked at, judged, asked about, sent
     narrowing  adds what the policy narrows an operation to
+    journaling notes each write before it is sent, and how it ended
+    undoing    takes changes back
+    reconciling finds out how writes ended that were interrupted
     masking    leaves of a row what may be shown
     crm        what all calls share
 """

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING
 
 from crm_server.cursors import Cursors
 from crm_server.identity import Identities
-from crm_server.policy.budget import Budget
 from crm_server.policy.model import Policy
+from crm_server.state import State
 from crm_tools.tables import Table
 
 if TYPE_CHECKING:
     from crm_server.dataverse.client import DataverseClient
 
 
-@dataclass(frozen=True)
+@dataclass
 class Crm:
-    """The client, the policy and what has been spent of its budgets.
+    """The client, the policy, and the state with its budgets and its journal.
 
-    ``address`` is the root of links to records, ``environment`` what people call the environment.
+    ``address`` is the root of links to records, ``environment`` what people call the environment. ``policy``
+    is replaced when it is read anew; a call goes on with the one it began with.
     """
 
     address: str
@@ -31,7 +32,11 @@ class Crm:
     policy: Policy
     client: Callable[[], DataverseClient]
     now: Callable[[], datetime]
-    budget: Budget = field(default_factory=Budget)
+    state: State
+    reconciled: set[str] = field(default_factory=set)
+    """Callers whose interrupted changes have been looked at."""
+    have_read: set[str] = field(default_factory=set)
+    """Callers who were shown text that strangers may have written."""
     cursors: Cursors = field(default_factory=Cursors)
 
     @cached_property

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from crm_server.gateway.reads import Reads
+from crm_server.gateway.reconciling import reconcile
 from crm_server.gateway.session import Session
+from crm_server.gateway.undoing import Undoing
 from crm_server.gateway.writes import Writes
-from crm_tools.operations import Create, Delete, Fetch, Page, Preview, Query, Row, Update, Write
+from crm_tools.changes import Change
+from crm_tools.operations import Create, Delete, Fetch, Page, Preview, Query, Row, Undone, Update, Write
 
 
 class Gateway:
@@ -17,6 +20,7 @@ class Gateway:
         self._session = session
         self._reads = Reads(session)
         self._writes = Writes(session, self._reads)
+        self._undoing = Undoing(session, self._reads, self._writes)
 
     def readable(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
         """Those of the columns that may be read; none when the table may not."""
@@ -36,19 +40,30 @@ class Gateway:
 
     async def create(self, create: Create) -> Row:
         """The created row."""
+        await reconcile(self._session)
         return await self._writes.create(create)
 
     async def update(self, update: Update) -> Row:
         """The changed row."""
+        await reconcile(self._session)
         return await self._writes.update(update)
 
     async def delete(self, delete: Delete) -> None:
         """Deletes the row."""
+        await reconcile(self._session)
         await self._writes.delete(delete)
 
     async def preview(self, write: Write) -> Preview:
         """What the write would change and send; nothing is changed."""
         return await self._writes.preview(write)
+
+    async def changes(self, most: int, record: str | None = None) -> tuple[Change, ...]:
+        """The caller's last changes, newest first, with the values that may be read."""
+        return await self._undoing.changes(most, record)
+
+    async def undo(self, change_id: str, *, dry_run: bool = False) -> Undone:
+        """Takes a change of the caller back, or says what that would change."""
+        return await self._undoing.undo(change_id, dry_run=dry_run)
 
     def record_url(self, table: str, key: str) -> str:
         """Address of the row's form in the model-driven app.

@@ -26,21 +26,21 @@ class Reads:
 
     async def query(self, query: Query) -> Page:
         """Rows that match, at most as many as the policy lets one read return."""
-        judgement = self._session.judge(query)
-        await self._session.ask(query, judgement.decision)
+        judgement = await self._session.judge(query)
+        await self._session.ask_to_read(query, judgement.decision)
         query = narrowed(query, judgement)
         return await self._page(query, await self._session.client().query(query), judgement)
 
     async def next_page(self, table: str, cursor: str) -> Page:
         """The page a cursor leads to; the policy is asked anew."""
         before = self._crm.cursors.open(cursor, table, self._session.principal.name, self._crm.now())
-        judgement = self._session.judge(before.query)
+        judgement = await self._session.judge(before.query)
         if stamp(judgement) != before.stamp:
             raise InputError("The policy has changed since this list began. Run the list again.")
         most = judgement.decision.max_rows
         if most is not None and most < before.query.top:
             raise InputError("The policy now allows fewer rows for one read. Run the list again.")
-        await self._session.ask(before.query, judgement.decision)
+        await self._session.ask_to_read(before.query, judgement.decision)
         result = await self._session.client().next_page(before.link, before.query.top)
         return await self._page(before.query, result, judgement, before)
 
@@ -50,8 +50,8 @@ class Reads:
         Raises:
             NotFoundError: There is no such row, or the policy does not let it be seen: nobody can tell which.
         """
-        judgement = self._session.judge(fetch)
-        await self._session.ask(fetch, judgement.decision)
+        judgement = await self._session.judge(fetch)
+        await self._session.ask_to_read(fetch, judgement.decision)
         return await self.judged(fetch, judgement)
 
     async def judged(self, fetch: Fetch, judgement: Judgement) -> Row:
@@ -134,5 +134,6 @@ class Reads:
     ) -> dict[str, Any]:
         facts = self._crm.tables[table]
         answer = shown(row, facts, selected, judgement.masks(via))
+        self._session.note_shown(answer, facts)
         without_names(answer, facts, self._session.may_name)
         return answer

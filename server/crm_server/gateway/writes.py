@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from crm_server.approval import plan_for
 from crm_server.dataverse.requests import build
+from crm_server.gateway.journaling import carried_out, kept_columns, written
 from crm_server.gateway.masking import shown, without_names
 from crm_server.gateway.reads import Reads
-from crm_server.gateway.session import Session
+from crm_server.gateway.session import Approval, Session
 from crm_server.policy.judging import Judgement
 from crm_server.policy.model import Outcome
 from crm_tools.errors import ConflictError, CrmError, NotFoundError, PolicyDeniedError
@@ -23,6 +22,17 @@ _MOST_ATTEMPTS = 3
 """How often a change is planned anew when the row changes between the look at it and the write."""
 
 
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What a write undoes: the id of a change. ``because`` are reasons why a human has to be asked."""
+
+    of: str | None = None
+    because: tuple[str, ...] = ()
+
+
+NO_UNDO = Undo()
+
+
 class Writes:
     """The writes of one call."""
 
@@ -31,52 +41,75 @@ class Writes:
         self._crm = session.crm
         self._reads = reads
 
-    async def create(self, create: Create) -> Row:
+    async def create(self, create: Create, undo: Undo = NO_UNDO) -> Row:
         """The created row: what may be shown of it."""
-        judgement = self._session.judge(create)
+        judgement = await self._session.judge(create)
         self._require_within(judgement, create, {})
-        await self._session.ask(create, judgement.decision)
-        self._spend(create)
+        approval = await self._session.ask(create, judgement.decision, because=undo.because)
         returning = self._returning(create)
-        row = await self._session.client().create(replace(create, returning=returning or ()))
-        return await self._answer(create, row, returning)
+        sent = replace(create, returning=returning or ())
 
-    async def update(self, update: Update) -> Row:
+        async def send() -> Row:
+            return await self._session.client().create(sent)
+
+        row = await carried_out(self._session, create, {}, approval, send, undo.of)
+        return await self._answer(create, row or {}, returning)
+
+    async def update(self, update: Update, undo: Undo = NO_UNDO) -> Row:
         """The changed row: what may be shown of it."""
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             judgement, before = await self._look(update)
-            await self._session.ask(update, judgement.decision, await self._presentable(update, before))
-            self._spend(update)
+            presentable = await self._presentable(update, before)
+            approval = await self._session.ask(update, judgement.decision, presentable, because=undo.because)
             returning = self._returning(update)
-            versioned = replace(update, etag=update.etag or before.get(ETAG), returning=returning or ())
+            sent = replace(update, etag=update.etag or before.get(ETAG), returning=returning or ())
             try:
-                row = await self._session.client().update(versioned)
+                row = await self._sent(update, sent, before, approval, undo)
             except ConflictError as error:
-                if not _may_plan_anew(update, judgement, error, attempt):
+                if not _may_plan_anew(update, approval, error, attempt):
                     raise
             else:
-                return await self._answer(update, row, returning)
+                return await self._answer(update, row or {}, returning)
         raise AssertionError("the last attempt returns or raises")
 
-    async def delete(self, delete: Delete) -> None:
+    async def delete(self, delete: Delete, undo: Undo = NO_UNDO) -> None:
         """Deletes the row in the version that was looked at."""
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             judgement, before = await self._look(delete)
-            await self._session.ask(delete, judgement.decision, await self._presentable(delete, before))
-            self._spend(delete)
+            presentable = await self._presentable(delete, before)
+            approval = await self._session.ask(delete, judgement.decision, presentable, because=undo.because)
+            sent = replace(delete, etag=delete.etag or before.get(ETAG))
             try:
-                await self._session.client().delete(replace(delete, etag=delete.etag or before.get(ETAG)))
+                await self._sent(delete, sent, before, approval, undo)
             except ConflictError as error:
-                if not _may_plan_anew(delete, judgement, error, attempt):
+                if not _may_plan_anew(delete, approval, error, attempt):
                     raise
             else:
                 return
+
+    async def _sent(
+        self,
+        write: Update | Delete,
+        sent: Update | Delete,
+        before: Row,
+        approval: Approval | None,
+        undo: Undo,
+    ) -> Row | None:
+        client = self._session.client()
+
+        async def send() -> Row | None:
+            if isinstance(sent, Update):
+                return await client.update(sent)
+            await client.delete(sent)
+            return None
+
+        return await carried_out(self._session, write, before, approval, send, undo.of)
 
     async def preview(self, write: Write) -> Preview:
         """What the write would change and send. Nothing is changed, nobody asked and no budget spent."""
         before: Row | None = None
         if isinstance(write, Create):
-            judgement = self._session.judge(write)
+            judgement = await self._session.judge(write)
             self._require_within(judgement, write, {})
         else:
             judgement, row = await self._look(write)
@@ -96,13 +129,13 @@ class Writes:
 
     async def _look(self, write: Update | Delete) -> tuple[Judgement, Row]:
         """The judgement, and the row as it is before the write; it is not for showing."""
-        judgement = self._session.judge(write)
+        judgement = await self._session.judge(write)
         table = self._crm.tables[write.table]
         scope = judgement.written
         needed = (*self._columns(write, table), *(sorted(scope.columns) if scope else ()))
         fetch = Fetch(write.table, write.key, tuple(dict.fromkeys((table.key, *needed))))
         if isinstance(write, Delete):
-            fetch = replace(fetch, expand=self._cascading(table))
+            fetch = replace(fetch, expand=self.cascading(table))
         try:
             row = await self._reads.row(fetch, scope)
         except NotFoundError:
@@ -131,10 +164,10 @@ class Writes:
             )
 
     def _columns(self, write: Update | Delete, table: Table) -> tuple[str, ...]:
-        """What is kept of the row as it was: what is changed, or of a row that goes, what may be read."""
-        if isinstance(write, Update):
-            return (table.primary_name, *written(write))
-        return self._session.readable(table.name, table.columns)
+        """What is kept of the row as it was: what is changed, or of a row that goes everything."""
+        if isinstance(write, Delete):
+            return tuple(table.columns)
+        return (table.primary_name, *sorted(kept_columns(written(write)) & table.columns.keys()))
 
     async def _presentable(self, write: Update | Delete, row: Row) -> Row:
         """What a human, or the assistant, may be shown of the row as it was."""
@@ -152,7 +185,7 @@ class Writes:
         related = {item.name: row.get(item.name) for item in table.relationships.values()}
         return {**answer, **{name: rows for name, rows in related.items() if rows is not None}}
 
-    def _cascading(self, table: Table) -> tuple[Expansion, ...]:
+    def cascading(self, table: Table) -> tuple[Expansion, ...]:
         """The related rows that a delete takes along, as far as they may be counted."""
         expansions = [self._counted(item) for item in table.relationships.values() if item.cascades]
         return tuple(item for item in expansions if self._may_count(item))
@@ -193,22 +226,14 @@ class Writes:
         except CrmError:
             return None
 
-    def _spend(self, write: Write) -> None:
-        """Take the write from the budgets, unless they ran out while a human was asked."""
-        self._session.judge(write)
-        self._crm.budget.reserve(write.accesses()[0].action, self._crm.now())
 
-
-def written(write: Create | Update) -> Mapping[str, Any]:
-    """What a write sets: columns by wire name, lookups to the key of their row."""
-    return {**write.values, **{item.column: item.key for item in write.bindings}}
-
-
-def _may_plan_anew(write: Update | Delete, judgement: Judgement, error: ConflictError, attempt: int) -> bool:
+def _may_plan_anew(
+    write: Update | Delete, approval: Approval | None, error: ConflictError, attempt: int
+) -> bool:
     """Whether the row changed under a write that names no version and that no human was asked about."""
     return (
         write.etag is None
-        and judgement.decision.outcome is Outcome.ALLOWED
+        and approval is None
         and error.status == _PRECONDITION_FAILED
         and attempt < _MOST_ATTEMPTS
     )

@@ -66,7 +66,7 @@ def _matrix(policy: Policy, tables: Mapping[str, Table]) -> list[str]:
 def _cell(policy: Policy, action: Action, table: str) -> tuple[str, ...]:
     """The effect, then the ids of what decided it."""
     found = ruling(policy, action, table)
-    if found.effect is not Effect.DENY and (closing := closed_by(policy.limits, action)):
+    if found.effect is not Effect.DENY and (closing := closed_by(policy, action)):
         return (Effect.DENY, *closing)
     effect = f"{found.effect}, narrowed" if found.conditions else found.effect
     return (effect, *(found.rules or ("(no rule)",)))

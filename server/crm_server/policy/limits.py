@@ -32,7 +32,7 @@ class Counted:
     window: timedelta
 
     def concerns(self, action: Action) -> bool:
-        """Whether an action uses something of it: whatever is no read writes; a merge deletes a record too."""
+        """Whether an action uses something of it: what is no read is a write, and a merge also deletes."""
         match self.kind:
             case Kind.ROWS:
                 return action in READING

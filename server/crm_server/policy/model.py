@@ -138,6 +138,10 @@ class Policy:
     hidden: Mapping[str, frozenset[str]]
     each_caller: Limits = field(default_factory=Limits)
     """Limits that each caller has alone, beside those of all callers together."""
+    audited: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Columns (wire names) by table whose written values are kept in the audit."""
+    ask_after_reading: bool = False
+    """Whether a write needs a human once the caller has read text that strangers may have written."""
 
     def rules_for(self, action: Action, table: str) -> tuple[Rule, ...]:
         """The rules that speak of this action on this table."""

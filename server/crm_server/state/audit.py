@@ -39,7 +39,7 @@ class Verified:
 
 
 def append(connection: Connection, keys: Keys, event: Mapping[str, Any], now: datetime) -> int:
-    """Add an event and return its number. Its ``caller``, ``tool``, ``table`` and ``outcome`` can be searched.
+    """Add an event and return its number. Its caller, tool, table and outcome can be searched.
 
     Raises:
         StateError: Another key has signed this audit.
@@ -65,7 +65,13 @@ def append(connection: Connection, keys: Keys, event: Mapping[str, Any], now: da
 
 
 def _checkpoint(connection: Connection, number: int, digest: str, signature: str, now: datetime) -> None:
-    values = {"number": number, "hash": digest, "at": now.timestamp(), "kind": "chain", "signature": signature}
+    values = {
+        "number": number,
+        "hash": digest,
+        "at": now.timestamp(),
+        "kind": "chain",
+        "signature": signature,
+    }
     connection.execute(insert(CHECKPOINTS).values(values))
 
 
@@ -79,7 +85,8 @@ def verify(connection: Connection, keys: Keys) -> Verified:
     if start is not None and not _is_signed(keys, number, before, start.signature):
         return Verified(0, first, number, before, number, "The mark of what was pruned is not signed by us.")
     signed = {
-        row.number: row for row in connection.execute(select(CHECKPOINTS).where(CHECKPOINTS.c.kind == "chain"))
+        row.number: row
+        for row in connection.execute(select(CHECKPOINTS).where(CHECKPOINTS.c.kind == "chain"))
     }
     for row in connection.execute(select(EVENTS).order_by(EVENTS.c.number)):
         problem = _problem(row, number + 1, before, signed.get(number + 1), keys)
@@ -130,7 +137,7 @@ def recent(
     until: datetime | None = None,
     contains: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
-    """The last events, oldest first. ``contains`` maps caller, tool, table_name, record, outcome to a value."""
+    """The last events, oldest first; ``contains`` maps columns to search by to their value."""
     wanted = select(EVENTS).order_by(EVENTS.c.number.desc()).limit(most)
     if since is not None:
         wanted = wanted.where(EVENTS.c.at >= since.timestamp())
@@ -228,8 +235,8 @@ def _head(connection: Connection, keys: Keys) -> tuple[int, str]:
         return 0, _START
     if found[_SIGNER] != public:
         raise StateError(
-            "The audit in this state is signed with another key than this server has. Set "
-            "DYNAMICS_STATE_KEY to the key file of the servers that share the state. Nothing was changed in the CRM."
+            "The audit in this state is signed with another key than this server has. Set DYNAMICS_STATE_KEY "
+            "to the key file of the servers that share the state. Nothing was changed in the CRM."
         )
     head = json.loads(found[_HEAD])
     return int(head["number"]), str(head["hash"])

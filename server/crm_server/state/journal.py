@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -109,6 +110,9 @@ def _is_abandoned(row: Any, now: datetime) -> bool:
 
 
 def _lives(process: int) -> bool:
+    if sys.platform == "win32":
+        # There the signal 0 is Ctrl-C.
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:

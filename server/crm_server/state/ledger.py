@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from crm_server.policy.limits import COUNTED, Counted, Kind
 from crm_server.policy.model import Limits, Policy, Spent, Used
@@ -28,7 +28,7 @@ def spent(
 def reserve(
     connection: Connection, caller: str, action: Action, record: str | None, amount: int, now: datetime
 ) -> tuple[int, ...]:
-    """Count what is about to be done: rows that are read, or a write of one record. Ids of what was counted."""
+    """Count what is about to be done: rows that are read, or a write of one record. Ids of the counts."""
     connection.execute(delete(USES).where(USES.c.at <= (now - _KEPT).timestamp()))
     kinds = dict.fromkeys(counted.kind for counted in COUNTED if counted.concerns(action))
     ids = []
@@ -40,7 +40,8 @@ def reserve(
             "amount": amount,
             "record": record,
         }
-        ids.append(int(connection.execute(insert(USES).values(row)).inserted_primary_key[0]))
+        (number,) = connection.execute(insert(USES).values(row).returning(USES.c.id)).one()
+        ids.append(int(number))
     return tuple(ids)
 
 
@@ -75,7 +76,7 @@ def _count(
         if record is not None and connection.execute(known).first() is not None:
             # A record that counts already costs nothing more.
             return Used()
-        amount = func.count(func.distinct(USES.c.record))
+        amount: ColumnElement[int] = func.count(func.distinct(USES.c.record))
     else:
         amount = func.coalesce(func.sum(USES.c.amount), 0)
     total, oldest = connection.execute(select(amount, func.min(USES.c.at)).where(*within)).one()

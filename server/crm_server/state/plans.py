@@ -1,58 +1,19 @@
-"""Plans: changes that wait for a human. An approval holds for one caller, one change, once, and for a time."""
+"""Plans: changes that wait for a human. An approval is good for one caller, one change, once, in time."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from crm_server.state.audit import moment
+from crm_server.state.proposals import APPROVED, LASTS, REJECTED, USED, WAITING, KeptPlan, Proposal
 from crm_server.state.schema import PLANS
 from crm_server.state.store import sayable_id
 from crm_tools.errors import ApprovalError
-
-LASTS = timedelta(hours=24)
-WAITING, APPROVED, REJECTED, USED = "waiting", "approved", "rejected", "used"
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A change as it is shown to a human; ``fingerprint`` stands for exactly this change."""
-
-    fingerprint: str
-    caller: str
-    tool: str
-    table: str
-    question: str
-    facts: tuple[str, ...]
-    rules: tuple[str, ...]
-    record: str | None = None
-    etag: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class KeptPlan:
-    """A plan that is kept. ``status`` is waiting, approved, rejected or used; ``decided_by`` says by whom."""
-
-    id: str
-    proposal: Proposal
-    created: datetime
-    expires: datetime
-    status: str
-    decided_by: str | None = None
-    decided: datetime | None = None
-    reason: str | None = None
-
-    def said(self, now: datetime) -> str:
-        """Its state in words."""
-        if self.status == WAITING:
-            return "expired" if self.expires <= now else "waits for approval"
-        words = self.status if self.status != USED else "approved and carried out"
-        return f"{words} by {self.decided_by}" if self.decided_by else words
 
 
 def propose(connection: Connection, proposal: Proposal, now: datetime) -> KeptPlan:
@@ -71,7 +32,9 @@ def propose(connection: Connection, proposal: Proposal, now: datetime) -> KeptPl
         plan = _plan(rows[0])
         if plan.status == REJECTED:
             why = f" Reason: {plan.reason}." if plan.reason else ""
-            raise ApprovalError(f"A human rejected this change.{why} Nothing was changed. Do not try it again.")
+            raise ApprovalError(
+                f"A human rejected this change.{why} Nothing was changed. Do not try it again."
+            )
         return plan
     plan = KeptPlan(sayable_id(), proposal, now, now + LASTS, WAITING)
     connection.execute(insert(PLANS).values(_row(plan)))
@@ -99,9 +62,16 @@ def found(connection: Connection, plan_id: str) -> KeptPlan:
 
 
 def decide(
-    connection: Connection, plan_id: str, status: str, by: str, now: datetime, reason: str | None = None
+    connection: Connection,
+    plan_id: str,
+    status: str,
+    by: str,
+    now: datetime,
+    reason: str | None = None,
+    *,
+    final: bool = True,
 ) -> KeptPlan:
-    """Approve or reject a plan that waits.
+    """Approve or reject a plan that waits. Not ``final``: the same change may be proposed again at once.
 
     Raises:
         ApprovalError: It does not wait (any more), or has expired.
@@ -110,11 +80,19 @@ def decide(
     if plan.status != WAITING:
         raise ApprovalError(f"Plan {plan.id} was {plan.said(now)} already; it cannot be {status} again.")
     if plan.expires <= now:
-        raise ApprovalError(f"Plan {plan.id} expired at {plan.expires:%Y-%m-%d %H:%M UTC}; make the call again.")
+        raise ApprovalError(
+            f"Plan {plan.id} expired at {plan.expires:%Y-%m-%d %H:%M UTC}; make the call again."
+        )
     connection.execute(
         update(PLANS)
         .where(PLANS.c.id == plan_id)
-        .values(status=status, decided_by=by[:200], decided=now.timestamp(), reason=reason)
+        .values(
+            status=status,
+            decided_by=by[:200],
+            decided=now.timestamp(),
+            reason=reason,
+            expires=plan.expires.timestamp() if final else now.timestamp(),
+        )
     )
     return found(connection, plan_id)
 
@@ -135,8 +113,8 @@ def use(connection: Connection, plan_id: str, caller: str, fingerprint: str, now
     changed = connection.execute(update(PLANS).where(*usable).values(status=USED, used=now.timestamp()))
     if changed.rowcount != 1:
         raise ApprovalError(
-            "The approval does not hold for this change: it was used, has expired, or is one of something else. "
-            "Nothing was changed."
+            "The approval does not hold for this change: it was used, has expired, or is one of something "
+            "else. Nothing was changed."
         )
 
 

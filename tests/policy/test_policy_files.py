@@ -9,7 +9,7 @@ import pytest
 
 from crm_server.policy.load import PRESETS, PolicyFileError, load_policy
 from crm_server.policy.model import Effect, Limits, Policy, Rule
-from crm_tools.operations import Action
+from crm_tools.operations import READING, Action
 from crm_tools.tables import Table
 
 Read = Callable[[str], Policy]
@@ -135,7 +135,7 @@ REFUSED = [
     (rule(effect='["deny"]'),             "Rule 1 (r): effect must be one of allow, deny, confirm"),
     (rule(actions='["updat"]'),           "Rule 1 (r): Unknown action 'updat'. Did you mean update?"),
     (rule(actions='["read", "write"]'),   "Rule 1 (r): Unknown action 'write'."),
-    (rule(actions='["*"]'),               "Unknown action '*'. Known: read, create, update, delete."),
+    (rule(actions='["*"]'),               "Unknown action '*'. Known: read, search, aggregate, create,"),
     (rule(actions="[]"),                  'actions is empty; name at least one, such as ["read"].'),
     (rule(actions='"read"'),              'Rule 1 (r): actions must be a list of texts, such as ["read"].'),
     (rule(actions="[1]"),                 "Rule 1 (r): actions must be a list of texts"),
@@ -223,7 +223,7 @@ def test_a_preset_is_not_replaced_by_a_file_of_its_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "read-only").write_text(rule(actions='["delete"]'))
-    assert load_policy("read-only", tables).rules[0].actions == {Action.READ}
+    assert load_policy("read-only", tables).rules[0].actions == READING
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -19,7 +19,7 @@ from crm_tools.tables import Table
 
 _TOP_KEYS = ("name", "rules", "limits", "hidden")
 _RULE_KEYS = ("id", "effect", "actions", "tables")
-_LIMIT_KEYS = ("writes_per_minute", "deletes_per_day", "rows_per_read")
+_LIMIT_KEYS = ("writes_per_minute", "records_per_day", "deletes_per_day", "rows_per_read")
 _COUNTED = frozenset({"writes_per_minute", "deletes_per_day"})
 _EVERY_TABLE = "*"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")

@@ -98,7 +98,8 @@ def _narrowed_rules(policy: Policy) -> list[str]:
         return []
     lines = ["", "What narrows the rules"]
     for rule, parts in narrowed:
-        lines.append(f"  {rule.id} ({rule.effect} {', '.join(sorted(rule.actions, key=list(Action).index))})")
+        actions = ", ".join(action for action in Action if action in rule.actions)
+        lines += field(rule.id, f"({rule.effect} {actions})", width=len(rule.id))
         for label, text in parts:
             lines += field(label, text, width=_NARROWING_WIDTH, indent=4)
     return lines

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from crm_server.policy.limits import COUNTED, Counted, Kind
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from crm_server.policy.limits import COUNTED, Counted, Kind
 from crm_server.policy.model import Limits, Policy, Spent, Used
 from crm_server.state.schema import USES
 from crm_tools.operations import Action

@@ -23,18 +23,6 @@ tables = ["*"]
 """
 
 
-@pytest.fixture
-def read(tmp_path: Path, tables: Mapping[str, Table]) -> Read:
-    """Loads a policy from a file named mine.toml with the given text."""
-
-    def load(text: str) -> Policy:
-        file = tmp_path / "mine.toml"
-        file.write_text(text, encoding="utf-8")
-        return load_policy(str(file), tables)
-
-    return load
-
-
 def rule(**changed: str) -> str:
     """The text of one rule, with some of its values changed or, where None, left out."""
     values = {"id": '"r"', "effect": '"allow"', "actions": '["read"]', "tables": '["*"]', **changed}

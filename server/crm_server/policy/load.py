@@ -10,7 +10,7 @@ from pathlib import Path
 from crm_server.policy.model import Policy
 from crm_server.policy.parse import parse_part
 from crm_server.policy.parts import Part, extended
-from crm_server.policy.problems import PolicyTextError
+from crm_server.policy.problems import PolicyTextError, unknown
 from crm_server.policy.sense import check_sense
 from crm_tools.errors import closest
 from crm_tools.tables import Table
@@ -84,6 +84,8 @@ def _part(source: str, above: tuple[str, ...], texts: dict[str, str], tables: Ma
 
 def _base(source: str, extends: str, above: tuple[str, ...]) -> str:
     """The preset or file that a file builds on; a file is named from the folder of the one that names it."""
+    if extends not in PRESETS and not extends.endswith(_SUFFIX):
+        raise unknown("preset", extends, PRESETS, ("extends",), f"A file's name ends in {_SUFFIX}. ")
     name = extends if extends in PRESETS else str(Path(source).parent / extends)
     chain = (*above, source)
     if _same(name) in map(_same, chain):

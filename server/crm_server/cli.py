@@ -270,8 +270,8 @@ def _sandbox(options: argparse.Namespace) -> int:
 
 
 def _policy_show(options: argparse.Namespace) -> int:
-    from crm_server.policy.explain import show
     from crm_server.policy.load import load_policy
+    from crm_server.policy.show import show
     from crm_tools.description import load
 
     tables = load().tables

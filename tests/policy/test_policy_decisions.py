@@ -21,6 +21,7 @@ from crm_tools.operations import Access, Action
 
 NOW = datetime(2026, 5, 4, 10, 0, 0, tzinfo=UTC)
 READ, CREATE, UPDATE, DELETE = Action.READ, Action.CREATE, Action.UPDATE, Action.DELETE
+MAIN = (READ, CREATE, UPDATE, DELETE)
 ALLOWED, DENIED, CONFIRM = Outcome.ALLOWED, Outcome.DENIED, Outcome.CONFIRM
 
 
@@ -174,8 +175,8 @@ CLOSED = [
 @pytest.mark.parametrize(("limits", "expected"), CLOSED)
 def test_a_limit_of_zero_closes_the_action_for_good(limits: Limits, expected: tuple[bool, ...]) -> None:
     policy = Policy("limited", OPEN.rules, limits, {})
-    assert tuple(ever_allows(policy, action, "account") for action in Action) == expected
-    assert tuple(judge(policy, access(action, "account")).allowed for action in Action) == expected
+    assert tuple(ever_allows(policy, action, "account") for action in MAIN) == expected
+    assert tuple(judge(policy, access(action, "account")).allowed for action in MAIN) == expected
 
 
 def test_a_limit_of_zero_does_not_promise_to_free() -> None:
@@ -197,7 +198,7 @@ EVER = [
 
 @pytest.mark.parametrize(("table", "expected"), EVER)
 def test_ever_allows_counts_what_a_human_may_confirm(table: str, expected: tuple[bool, ...]) -> None:
-    assert tuple(ever_allows(POLICY, action, table) for action in Action) == expected
+    assert tuple(ever_allows(POLICY, action, table) for action in MAIN) == expected
 
 
 def test_ever_allows_nothing_where_no_rule_matches() -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from crm_server.policy.decide import decide
-from crm_server.policy.explain import explain, show
+from crm_server.policy.explain import explain
 from crm_server.policy.load import PRESETS, load_policy
 from crm_server.policy.model import Limits, Policy, Principal, Spent
+from crm_server.policy.show import show
 from crm_tools.operations import Access, Action
 from crm_tools.tables import Table
 
@@ -56,7 +57,9 @@ def test_the_page_gives_the_limits_of_each_preset(preset: str, tables: Mapping[s
     *_, writes, deletes, rows = (
         None if cell == "-" else int(cell.replace(",", "")) for cell in cells(row)[-3:]
     )
-    assert load_policy(preset, tables).limits == Limits(writes, deletes, rows)
+    assert load_policy(preset, tables).limits == Limits(
+        writes_per_minute=writes, deletes_per_day=deletes, rows_per_read=rows
+    )
 
 
 def cells(row: str) -> list[str]:

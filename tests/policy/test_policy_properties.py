@@ -48,7 +48,7 @@ policies = st.builds(
     Policy,
     name=st.just("generated"),
     rules=st.lists(any_rule, max_size=6).map(tuple),
-    limits=st.builds(Limits, limit, limit, limit),
+    limits=st.builds(Limits, writes_per_minute=limit, deletes_per_day=limit, rows_per_read=limit),
     hidden=st.dictionaries(st.sampled_from(TABLES), columns, max_size=2),
 )
 accesses = st.builds(

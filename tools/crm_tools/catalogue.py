@@ -216,7 +216,7 @@ def own_tools() -> tuple[OwnTool, ...]:
         OwnTool(
             name="undo_change",
             title="Undo a change",
-            description="Takes one of these changes back, by its change_id. Itself a change under the policy; "
+            description="Takes one of these changes back, by its change_id, under the same policy; "
             "a human is asked if the record has changed since. Says what cannot be brought back.",
             effect="undo",
             toolset=CHANGES,

@@ -226,12 +226,12 @@ class Session:
     def _otherwise(self, kept: KeptPlan) -> str:
         if self.crm.state.in_memory:
             return (
-                "Use a client that supports elicitation, or ask an administrator to set DYNAMICS_STATE, so that "
-                "changes can wait for approval at a terminal."
+                "Use a client that supports elicitation, or ask an administrator to set "
+                "DYNAMICS_STATE, so that changes can wait for approval at a terminal."
             )
         return (
-            f"It waits as plan {kept.id} until {limits.said(kept.expires)}. Ask the user to have a human approve "
-            f"it where the server runs, with: dynamics-crm-mcp approvals approve {kept.id} - and then make "
+            f"It waits as plan {kept.id} until {limits.said(kept.expires)}. Ask the user to have a human "
+            f"approve it where the server runs: dynamics-crm-mcp approvals approve {kept.id} - and then make "
             "the same call again."
         )
 

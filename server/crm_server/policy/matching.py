@@ -48,7 +48,8 @@ def _is_about_environment(rule: Rule, environment: str | None, strict: bool) -> 
 
 def _touches(rule: Rule, access: Access) -> bool:
     """Whether the access touches a column of the rule; one that touches none is about the row as such."""
-    if rule.columns is None:
+    if rule.columns is None or access.table not in rule.columns:
+        # About every column, or a pattern matches a table that was not known: then about all of it too.
         return True
     columns = rule.columns.get(access.table, frozenset()) | rule.masked.get(access.table, {}).keys()
     touched = access.reads | access.writes

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from crm_server.policy.patterns import is_like
 from crm_tools.conditions import Condition, Verdict
 from crm_tools.operations import Action
 
@@ -67,10 +68,10 @@ class Window:
 class Rule:
     """One rule.
 
-    ``tables`` holds logical names; None means every table. The rest narrows what the rule speaks of, and is
-    empty where it does not: ``columns`` and ``masked`` by table (wire names), ``rows`` and ``values`` by
-    table, ``roles`` and ``users`` of the caller, ``when``, and ``environments``. ``withheld`` are columns
-    that would tell what a masked one holds.
+    ``tables`` holds logical names and patterns; None means every table. The rest narrows what the rule
+    speaks of, and is empty where it does not: ``columns`` and ``masked`` by table (wire names), ``rows`` and
+    ``values`` by table, ``roles`` and ``users`` of the caller, ``when``, and ``environments``. ``withheld``
+    are columns that would tell what a masked one holds.
     """
 
     id: str
@@ -89,7 +90,7 @@ class Rule:
 
     def matches(self, action: Action, table: str) -> bool:
         """Whether the rule speaks of this action on this table."""
-        return action in self.actions and (self.tables is None or table in self.tables)
+        return action in self.actions and (self.tables is None or is_like(table, self.tables))
 
     @property
     def unconditional(self) -> bool:

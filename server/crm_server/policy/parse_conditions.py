@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import time
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from crm_server.policy.contradiction import is_contradictory
 from crm_server.policy.disclosure import with_disclosing
-from crm_server.policy.model import KINDS_OF_ENVIRONMENT, Effect, Mask, Window
+from crm_server.policy.model import Effect, Mask, Window
+from crm_server.policy.problems import Path, PolicyTextError, unknown
+from crm_server.policy.wording import DAYS
 from crm_tools.conditions import Condition, parse_condition
-from crm_tools.errors import InputError, UnknownNameError
+from crm_tools.errors import InputError
 from crm_tools.operations import Action
 from crm_tools.tables import Table
 
-NARROWING_KEYS = ("columns", "masked", "rows", "values", "roles", "users", "when", "environments")
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_WHEN_KEYS = ("days", "from", "to", "timezone")
+_BY_TABLE = ("columns", "masked", "rows", "values")
+"""The keys whose meaning depends on the tables."""
+
 _WRITES = frozenset({Action.CREATE, Action.UPDATE})
+_SHOWS = frozenset({Action.READ, Action.SEARCH})
+_WITHOUT_COLUMNS = (Action.DELETE, Action.MERGE, Action.BULK)
+_END_OF_DAY = "24:00"
 
-
-class NarrowingError(ValueError):
-    """What narrows a rule is not understood. The message says what to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Narrowing:
-    """The parsed keys, by table where they name columns; see :class:`~crm_server.policy.model.Rule`."""
-
-    columns: Mapping[str, frozenset[str]] | None = None
-    masked: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
-    withheld: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    rows: Mapping[str, Condition] = field(default_factory=dict)
-    values: Mapping[str, Condition] = field(default_factory=dict)
-    roles: frozenset[str] = frozenset()
-    users: frozenset[str] = frozenset()
-    when: Window | None = None
-    environments: frozenset[str] = frozenset()
+MaskedColumns = Mapping[str, Mapping[str, Mask]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,156 +36,165 @@ class About:
     effect: Effect
     actions: frozenset[Action]
     named: tuple[Table, ...]
-    """The tables that the rule names; none where it is about every table."""
+    """The known tables that the rule names or matches; none where it is about every table."""
     tables: Mapping[str, Table]
 
 
-def parse_narrowing(given: Mapping[str, Any], about: About) -> Narrowing:
-    """The narrowing of one rule.
+def narrowing_keys(given: Mapping[str, Any]) -> frozenset[str]:
+    """The keys of a rule whose meaning depends on the tables."""
+    return frozenset(_BY_TABLE) & given.keys()
+
+
+def parse_narrowing(given: Mapping[str, Any], about: About) -> dict[str, Any]:
+    """The fields of a rule that narrow it, from keys whose kinds are right.
 
     Raises:
-        NarrowingError: A key is not understood, or does not fit the rule's actions, tables or effect.
+        PolicyTextError: A key does not fit the rule's actions, tables or effect.
     """
-    for key in ("columns", "masked", "rows", "values"):
+    for key in _BY_TABLE:
         if key in given and not about.named:
-            raise NarrowingError(f'{key} needs tables that are named, not "*".')
+            raise PolicyTextError(
+                f'{key} needs tables that are known: name them, or use a pattern that matches some; not "*".',
+                (key,),
+            )
     masked = _masked(given.get("masked"), about)
-    return Narrowing(
-        columns=_columns(given.get("columns"), masked, about),
-        masked=masked,
-        withheld={
-            table.name: with_disclosing(table, masked[table.name]) - masked[table.name].keys()
+    return {
+        "columns": _columns(given.get("columns"), masked, about),
+        "masked": masked,
+        "withheld": {
+            table.name: with_disclosing(table, masked[table.name]).difference(masked[table.name])
             for table in about.named
             if table.name in masked
         },
-        rows=_conditions(given.get("rows"), "rows", about),
-        values=_values(given.get("values"), about),
-        roles=_names(given.get("roles"), "roles"),
-        users=_names(given.get("users"), "users"),
-        when=_window(given.get("when")),
-        environments=_environments(given.get("environments")),
-    )
+        "rows": _conditions(given.get("rows"), "rows", about),
+        "values": _values(given.get("values"), about),
+        "roles": frozenset(given.get("roles", ())),
+        "users": frozenset(given.get("users", ())),
+        "when": _window(given.get("when")),
+        "environments": frozenset(given.get("environments", ())),
+    }
 
 
-def _columns(
-    given: Any, masked: Mapping[str, Mapping[str, Mask]], about: About
-) -> Mapping[str, frozenset[str]] | None:
+def _columns(given: Any, masked: MaskedColumns, about: About) -> Mapping[str, frozenset[str]] | None:
     if given is None:
         return None
-    if Action.DELETE in about.actions:
-        raise NarrowingError("columns says nothing of a delete; give deletes a rule of their own.")
-    names = _names(given, "columns")
+    for action in _WITHOUT_COLUMNS:
+        if action in about.actions:
+            raise PolicyTextError(
+                f"columns says nothing of {action}, which has none; give it a rule of its own.",
+                ("columns",),
+            )
     found: dict[str, frozenset[str]] = {}
     for table in about.named:
-        wire = frozenset(_column(name, table) for name in names)
+        wire = frozenset(_column(name, table, ("columns", place)) for place, name in enumerate(given))
         if about.effect is Effect.DENY:
+            if table.key in wire:
+                raise PolicyTextError(
+                    f"columns: {table.key} is the key of {table.name}, which every answer carries.",
+                    ("columns",),
+                )
             found[table.name] = with_disclosing(table, wire)
         else:
             # Every answer carries the key.
-            found[table.name] = (wire | {table.key}) - masked.get(table.name, {}).keys()
+            found[table.name] = (wire | {table.key}).difference(masked.get(table.name, ()))
     return found
 
 
-def _column(name: str, table: Table) -> str:
+def _column(name: str, table: Table, path: Path) -> str:
     if name not in table.by_short_name:
-        raise NarrowingError(UnknownNameError(f"column of {table.name}", name, table.by_short_name).message)
+        raise unknown(f"column of {table.name}", name, table.by_short_name, path)
     return table.by_short_name[name].name
 
 
-def _masked(given: Any, about: About) -> Mapping[str, Mapping[str, Mask]]:
+def _masked(given: Any, about: About) -> MaskedColumns:
     if given is None:
         return {}
-    if about.effect is Effect.DENY or about.actions != {Action.READ}:
-        raise NarrowingError('masked belongs to a rule that allows or confirms, with actions = ["read"].')
-    if not isinstance(given, dict) or not given:
-        raise NarrowingError('masked names columns and how they are shown: { emailaddress1 = "domain" }.')
-    for how in given.values():
-        _known("mask", how, list(Mask))
+    if about.effect is Effect.DENY or not about.actions <= _SHOWS:
+        raise PolicyTextError(
+            'masked belongs to a rule that allows or confirms, with actions "read" and "search" only.',
+            ("masked",),
+        )
     found = {
-        table.name: {_column(name, table): Mask(how) for name, how in given.items()} for table in about.named
+        table.name: {_column(name, table, ("masked", name)): Mask(how) for name, how in given.items()}
+        for table in about.named
     }
     for table in about.named:
         if table.key in found[table.name]:
-            raise NarrowingError(f"{table.key} is the key of {table.name}, which every answer carries.")
+            raise PolicyTextError(
+                f"masked: {table.key} is the key of {table.name}, which every answer carries.", ("masked",)
+            )
     return found
 
 
-def _conditions(given: Any, key: str, about: About) -> Mapping[str, Condition]:
+def _conditions(given: str | None, key: str, about: About) -> Mapping[str, Condition]:
     if given is None:
         return {}
-    if not isinstance(given, str):
-        raise NarrowingError(f'{key} is a filter in quotes, such as "ownerid eq @me".')
-    try:
-        # Rows that are denied are taken out of what is read.
-        denied = key == "rows" and about.effect is Effect.DENY
-        return {
-            table.name: parse_condition(given, table, about.tables, to_negate=denied) for table in about.named
-        }
-    except InputError as error:
-        raise NarrowingError(f"{key}: {error.message}") from None
-
-
-def _values(given: Any, about: About) -> Mapping[str, Condition]:
-    if given is not None and not about.actions <= _WRITES:
-        raise NarrowingError(
-            'values is about what is written: its rule has actions "create" and "update" only.'
-        )
-    found = _conditions(given, "values", about)
-    for condition in found.values():
-        if condition.needs_caller:
-            raise NarrowingError("values compares what is written with values, not with the caller.")
+    found: dict[str, Condition] = {}
+    # Rows that are denied are taken out of what is read.
+    denied = key == "rows" and about.effect is Effect.DENY
+    for table in about.named:
+        try:
+            found[table.name] = parse_condition(given, table, about.tables, to_negate=denied)
+        except InputError as error:
+            raise PolicyTextError(f"{key}: {error.message}", (key,)) from None
+        if is_contradictory(found[table.name].text, table):
+            raise PolicyTextError(
+                f"{key}: no row of {table.name} can satisfy this, so the rule would never hold.", (key,)
+            )
     return found
 
 
-def _names(given: Any, key: str) -> frozenset[str]:
+def _values(given: str | None, about: About) -> Mapping[str, Condition]:
     if given is None:
-        return frozenset()
-    if not isinstance(given, list) or not given or not all(isinstance(item, str) and item for item in given):
-        raise NarrowingError(f"{key} is a list of texts, and names at least one.")
-    return frozenset(given)
+        return {}
+    if not about.actions <= _WRITES:
+        raise PolicyTextError(
+            'values is about what is written: its rule has actions "create" and "update" only.', ("values",)
+        )
+    found = _conditions(given, "values", about)
+    for table in about.named:
+        condition = found[table.name]
+        if condition.needs_caller:
+            raise PolicyTextError(
+                "values compares what is written with values, not with the caller.", ("values",)
+            )
+        for column in sorted(condition.columns - _written(table, about.actions)):
+            raise PolicyTextError(
+                f"values: {table.columns[column].short_name} of {table.name} is never written by "
+                f"{' or '.join(sorted(about.actions))}, so nothing could be held against it.",
+                ("values",),
+            )
+    return found
 
 
-def _environments(given: Any) -> frozenset[str]:
-    names = _names(given, "environments")
-    for name in names:
-        _known("kind of environment", name, KINDS_OF_ENVIRONMENT)
-    return names
+def _written(table: Table, actions: frozenset[Action]) -> frozenset[str]:
+    """The columns that a create or an update may set."""
+    own = {
+        name
+        for name, column in table.columns.items()
+        if (Action.CREATE in actions and column.on_create) or (Action.UPDATE in actions and column.on_update)
+    }
+    return frozenset(own | {item.column for item in table.navigations.values() if item.writable})
 
 
-def _window(given: Any) -> Window | None:
+def _window(given: Mapping[str, Any] | None) -> Window | None:
     if given is None:
         return None
-    if not isinstance(given, dict):
-        raise NarrowingError('when is { days = ["mon"], from = "08:00", to = "18:00", timezone = "UTC" }.')
-    for name in given:
-        _known("key of when", name, _WHEN_KEYS)
-    days = _names(given.get("days", list(_DAYS)), "days")
-    for day in days:
-        _known("day", day, _DAYS)
-    start, end = _clock(given.get("from", "00:00"), "from"), _clock(given.get("to", "23:59:59"), "to")
+    days = frozenset(map(DAYS.index, given.get("days", DAYS)))
+    start, end = _clock(given.get("from", "00:00")), _clock(given.get("to", _END_OF_DAY))
     if start == end:
-        raise NarrowingError("when: from and to are the same, so the rule would never hold.")
-    return Window(frozenset(map(_DAYS.index, days)), start, end, _zone(given.get("timezone", "UTC")))
+        raise PolicyTextError("when: from and to are the same, so the rule would never hold.", ("when",))
+    return Window(days, start, end, _zone(given.get("timezone", "UTC")))
 
 
-def _clock(given: Any, key: str) -> time:
-    try:
-        return time.fromisoformat(given)
-    except (TypeError, ValueError):
-        raise NarrowingError(f'when: {key} is a time such as "08:00".') from None
+def _clock(given: str) -> time:
+    return time.max if given == _END_OF_DAY else time.fromisoformat(given)
 
 
-def _zone(given: Any) -> ZoneInfo:
+def _zone(given: str) -> ZoneInfo:
     try:
         return ZoneInfo(given)
-    except (ZoneInfoNotFoundError, TypeError, ValueError):
-        raise NarrowingError('when: timezone is a name such as "Europe/Berlin".') from None
-
-
-def _known(what: str, given: Any, known: Collection[str]) -> None:
-    if given not in known:
-        raise NarrowingError(UnknownNameError(what, str(given), _texts(known)).message)
-
-
-def _texts(known: Iterable[str]) -> list[str]:
-    return [str(name) for name in known]
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        raise unknown(
+            "time zone", given, sorted(available_timezones()), ("when", "timezone"), "when: "
+        ) from None

@@ -1,0 +1,292 @@
+"""Every key of a policy file, once. The parser, the JSON Schema and the docs are made of this table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from crm_server.policy.model import KINDS_OF_ENVIRONMENT, MOST_COUNTED, Effect, Limits, Mask
+from crm_server.policy.wording import DAYS, LIMITS
+from crm_tools.operations import Action
+
+LIFTED = "none"
+"""The value that takes a limit of the base away."""
+
+COUNTED = ("writes_per_minute", "writes_per_day", "deletes_per_day", "records_per_day", "rows_per_hour")
+"""The limits that are counted over time, and so can be set for each caller."""
+
+TOP, RULE, WHEN, LIMIT, EACH_CALLER = "", "rules", "when", "limits", "limits.each_caller"
+LABELS = {
+    TOP: "the file",
+    RULE: "[[rules]]",
+    WHEN: "when",
+    LIMIT: "[limits]",
+    EACH_CALLER: "[limits.each_caller]",
+}
+"""Each section as it is written."""
+
+_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+_CLOCK = r"(([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?|24:00)"
+_LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a value may be. ``wanted`` says it in words, ``schema`` in JSON Schema, ``fits`` decides it.
+
+    ``choices`` are the only texts there are, each a ``what``; ``section`` names the keys of a table of keys.
+    """
+
+    wanted: str
+    schema: Mapping[str, Any]
+    fits: Callable[[Any], bool]
+    what: str = ""
+    choices: tuple[str, ...] = ()
+    section: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key. ``example`` is a value as it is written; empty where the section's own keys show it."""
+
+    section: str
+    name: str
+    kind: Kind
+    meaning: str
+    example: str
+    required: bool = False
+
+
+def keys_of(section: str) -> Mapping[str, Key]:
+    """The keys of a section by name."""
+    return {key.name: key for key in KEYS if key.section == section}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_text, value))
+
+
+def _is_section(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _are_sections(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_section, value))
+
+
+def _are_masks(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(how, str) for how in value.values())
+
+
+def _matching(pattern: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+_TEXT = {"type": "string", "pattern": r"\S"}
+
+
+def _text(wanted: str) -> Kind:
+    return Kind(wanted, _TEXT, _is_text)
+
+
+def _list(wanted: str, what: str = "", choices: tuple[str, ...] = ()) -> Kind:
+    items = {"enum": list(choices)} if choices else _TEXT
+    return Kind(wanted, {"type": "array", "minItems": 1, "items": items}, _are_texts, what, choices)
+
+
+def _section(label: str, section: str) -> Kind:
+    return Kind(
+        f"a section that starts with a line [{label}]", {"type": "object"}, _is_section, section=section
+    )
+
+
+def _limit(name: str) -> Kind:
+    most = MOST_COUNTED if name in COUNTED else None
+    number = {"type": "integer", "minimum": 0, **({} if most is None else {"maximum": most})}
+    range_ = "0 or more" if most is None else f"from 0 to {most:,}"
+
+    def fits(value: Any) -> bool:
+        if value == LIFTED:
+            return True
+        return type(value) is int and value >= 0 and (most is None or value <= most)
+
+    wanted = f'a whole number {range_} (left out, there is no limit), or "{LIFTED}" to lift one of the base'
+    return Kind(wanted, {"anyOf": [number, {"const": LIFTED}]}, fits)
+
+
+_NAME = Kind(
+    f"a text of 1 to {_LONGEST_NAME} characters",
+    {"type": "string", "minLength": 1, "maxLength": _LONGEST_NAME},
+    _is_name,
+)
+_RULE_ID = Kind(
+    "a text of up to 64 letters, digits and - _ . that starts with a letter or a digit",
+    {"type": "string", "pattern": f"^{_ID}$"},
+    _matching(_ID),
+)
+_EFFECTS = Kind(
+    f"one of {', '.join(Effect)}, in quotes",
+    {"enum": [str(effect) for effect in Effect]},
+    _is_text,
+    "effect",
+    tuple(map(str, Effect)),
+)
+_MASKS = Kind(
+    f"names of columns, each with how it is shown: {', '.join(Mask)}",
+    {"type": "object", "minProperties": 1, "additionalProperties": {"enum": [str(mask) for mask in Mask]}},
+    _are_masks,
+    "mask",
+    tuple(map(str, Mask)),
+)
+_CLOCKS = Kind(
+    'a time in quotes from "00:00" to "24:00"',
+    {"type": "string", "pattern": f"^{_CLOCK}$"},
+    _matching(_CLOCK),
+)
+_WINDOW = Kind("a table of days, from, to and timezone", {"type": "object"}, _is_section, section=WHEN)
+_RULES = Kind(
+    "sections that each start with a line [[rules]], in two pairs of brackets",
+    {"type": "array"},
+    _are_sections,
+    section=RULE,
+)
+_FILTER = _text("a filter in quotes")
+_TEXTS = _list("a list of at least one text")
+
+KEYS = (
+    Key(TOP, "name", _NAME, "Shown in answers and logs. The file's name when left out.", '"sales"'),
+    Key(
+        TOP,
+        "extends",
+        _text("a preset or a .toml file"),
+        "The policy that this one builds on: a preset, or a file named from this file's folder.",
+        '"sales-assistant"',
+    ),
+    Key(TOP, "remove", _TEXTS, "Ids of rules of the base that are left out.", '["ask-before-bulk"]'),
+    Key(TOP, "rules", _RULES, "Any number of rules.", ""),
+    Key(
+        TOP,
+        "limits",
+        _section("limits", LIMIT),
+        "Upper bounds for all callers together; 0 means none at all.",
+        "",
+    ),
+    Key(
+        TOP,
+        "hidden",
+        _section("hidden", ""),
+        "Per table, columns that can be neither read, filtered, sorted by nor set.",
+        "",
+    ),
+    Key(
+        RULE,
+        "id",
+        _RULE_ID,
+        "Names the rule in refusals and explanations. Unique.",
+        '"read-everything"',
+        True,
+    ),
+    Key(RULE, "effect", _EFFECTS, "`confirm` lets it through once a human has agreed.", '"allow"', True),
+    Key(
+        RULE,
+        "actions",
+        _list("a list of at least one action", "action", tuple(map(str, Action))),
+        "What the rule is about.",
+        '["read", "search"]',
+        True,
+    ),
+    Key(
+        RULE,
+        "tables",
+        _list("a list of at least one table"),
+        'Logical names, patterns such as `"new_*"`, or `["*"]` for every table.',
+        '["account", "new_*"]',
+        True,
+    ),
+    Key(
+        RULE,
+        "columns",
+        _TEXTS,
+        "allow, confirm: the rule lets only these columns through. deny: it denies what touches one of them.",
+        '["name", "telephone1"]',
+    ),
+    Key(
+        RULE,
+        "masked",
+        _MASKS,
+        "Columns that are shown in part. They cannot be filtered, sorted by, aggregated or set.",
+        '{ emailaddress1 = "domain" }',
+    ),
+    Key(
+        RULE,
+        "rows",
+        _FILTER,
+        "The rule is about these rows only. `@me`, `@my_team` and `@my_business_unit` stand for the caller.",
+        '"ownerid eq @me"',
+    ),
+    Key(
+        RULE, "values", _FILTER, "The rule is about writes of such values only.", '"estimatedvalue lt 100000"'
+    ),
+    Key(RULE, "roles", _TEXTS, "The rule is about callers who have one of these roles.", '["Salesperson"]'),
+    Key(RULE, "users", _TEXTS, "The rule is about these callers.", '["ann@fabrikam.example"]'),
+    Key(
+        RULE,
+        "when",
+        _WINDOW,
+        "The rule holds at these times only.",
+        '{ days = ["mon"], from = "08:00", to = "18:00" }',
+    ),
+    Key(
+        RULE,
+        "environments",
+        _list("a list of at least one kind of environment", "kind of environment", KINDS_OF_ENVIRONMENT),
+        "The rule holds in these kinds of environment only.",
+        '["production"]',
+    ),
+    Key(
+        WHEN,
+        "days",
+        _list("a list of at least one day", "day", DAYS),
+        "Every day when left out.",
+        '["mon", "fri"]',
+    ),
+    Key(WHEN, "from", _CLOCKS, "The first minute. The start of the day when left out.", '"08:00"'),
+    Key(WHEN, "to", _CLOCKS, "The minute it ends; before `from` it is on the next day.", '"18:00"'),
+    Key(WHEN, "timezone", _text("a name of a time zone"), "UTC when left out.", '"Europe/Berlin"'),
+    *(
+        Key(LIMIT, item.name, _limit(item.name), f"Most {LIMITS[item.name]}.", "30")
+        for item in fields(Limits)
+    ),
+    Key(
+        LIMIT,
+        "each_caller",
+        _section(EACH_CALLER, EACH_CALLER),
+        "Limits of each caller alone, beside those.",
+        "",
+    ),
+    *(Key(EACH_CALLER, name, _limit(name), f"Most {LIMITS[name]}, by one caller.", "10") for name in COUNTED),
+)
+"""Every key there is."""
+
+COLUMN_LIST = Key(
+    "hidden",
+    "columns",
+    Kind(
+        "a list of texts",
+        {"type": "array", "items": {"type": "string"}},
+        lambda value: value == [] or _are_texts(value),
+    ),
+    "",
+    '["birthdate"]',
+)
+"""What a table of ``[hidden]`` holds."""

@@ -85,6 +85,7 @@ class _Adapter:
     def __init__(self, application: Application) -> None:
         self._caller = application.caller
         self._local = application.local
+        self._state = application.crm.state
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
         tools = {tool.name: tool for tool in self._caller.tools()}
@@ -93,6 +94,7 @@ class _Adapter:
     async def list_tools(
         self, _context: Context, _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
+        self._state.warm()
         return types.ListToolsResult(tools=[wire_tool(tool) for tool in self._caller.tools()])
 
     async def call_tool(

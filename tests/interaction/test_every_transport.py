@@ -41,7 +41,7 @@ async def new_lead(client: Client, **columns: Any) -> dict[str, Any]:
 async def test_twenty_tools_are_listed_with_titles_hints_and_operation_ids(connect: Connect) -> None:
     async with connect() as client:
         tools = (await client.list_tools()).tools
-        assert len(tools) == 20
+        assert len(tools) == 22
         for tool in tools:
             assert tool.title
             assert tool.meta is not None

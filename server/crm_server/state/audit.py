@@ -221,11 +221,8 @@ def _digest(number: int, before: str, body: str) -> str:
 
 def _head(connection: Connection, keys: Keys) -> tuple[int, str]:
     """Number and hash of the last event; at the very beginning this key becomes the one that signs."""
-    found = dict(
-        connection.execute(select(FACTS.c.name, FACTS.c.value).where(FACTS.c.name.in_((_HEAD, _SIGNER))))
-        .tuples()
-        .all()
-    )
+    wanted = select(FACTS.c.name, FACTS.c.value).where(FACTS.c.name.in_((_HEAD, _SIGNER)))
+    found = {row.name: row.value for row in connection.execute(wanted)}
     public = keys.signing.public_key().public_bytes_raw().hex()
     if _SIGNER not in found:
         connection.execute(insert(FACTS).values(name=_SIGNER, value=public))

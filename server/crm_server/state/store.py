@@ -117,6 +117,10 @@ class Store:
             self._engine = None
 
 
+def nothing(_connection: Connection) -> None:
+    """The unit of work that only opens the database."""
+
+
 def _problem(error: Exception) -> str:
     text = str(error).casefold()
     what = next(

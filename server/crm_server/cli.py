@@ -13,6 +13,7 @@ from typing import Any
 
 from crm_server import __version__
 from crm_server.settings import DEFAULT_POLICY, Settings, SettingsError, read_settings
+from crm_server.state_commands import add_commands as add_state_commands
 from crm_tools.errors import CrmError
 
 OK, FAILED, USAGE = 0, 1, 2
@@ -70,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     sandbox = commands.add_parser("sandbox", help="run the embedded CRM as a Dataverse Web API of its own")
     _sandbox_options(sandbox)
     sandbox.set_defaults(command=_sandbox)
+
+    add_state_commands(commands, _settings)
 
     policy = commands.add_parser("policy", help="show or explain the policy")
     about = policy.add_subparsers(required=True, metavar="show|explain")

@@ -136,6 +136,7 @@ def recent(
     since: datetime | None = None,
     until: datetime | None = None,
     contains: Mapping[str, str] | None = None,
+    record: str | None = None,
 ) -> list[dict[str, Any]]:
     """The last events, oldest first; ``contains`` maps columns to search by to their value."""
     wanted = select(EVENTS).order_by(EVENTS.c.number.desc()).limit(most)
@@ -145,6 +146,9 @@ def recent(
         wanted = wanted.where(EVENTS.c.at < until.timestamp())
     for name, value in (contains or {}).items():
         wanted = wanted.where(EVENTS.c[name] == value)
+    if record is not None:
+        # A call can be about many records; their ids stand in the event itself.
+        wanted = wanted.where(EVENTS.c.body.contains(record.lower(), autoescape=True))
     return [_event(row) for row in reversed(connection.execute(wanted).all())]
 
 

@@ -69,6 +69,11 @@ class State:
         """Whether it ends with the process."""
         return self._store.in_memory
 
+    @property
+    def missing_file(self) -> str | None:
+        """The path of an SQLite file that does not exist (yet)."""
+        return self._store.missing_file
+
     def key_for(self, purpose: str) -> bytes:
         """A key for a purpose, the same in all processes that share the state.
 

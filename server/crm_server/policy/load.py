@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
+from crm_server.policy.keys import PRESETS
 from crm_server.policy.model import Policy
 from crm_server.policy.parse import parse_part
 from crm_server.policy.parts import Part, extended
@@ -14,9 +15,6 @@ from crm_server.policy.problems import PolicyTextError, unknown
 from crm_server.policy.sense import check_sense
 from crm_tools.errors import closest
 from crm_tools.tables import Table
-
-PRESETS = ("read-only", "sales-assistant", "full-access")
-"""Names of the policies that come with the server."""
 
 _SUFFIX = ".toml"
 

@@ -37,7 +37,7 @@ CASES, CASE = "cases file", "cases"
 
 _ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 _CLOCK = r"(([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?|24:00)"
-_LONGEST_NAME = 60
+_LONGEST_NAME, _LONGEST_SENTENCE = 60, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,6 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
-
-
 def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(map(_is_text, value))
 
@@ -107,6 +103,14 @@ def _text(wanted: str) -> Kind:
     return Kind(wanted, _TEXT, _is_text)
 
 
+def _line(longest: int) -> Kind:
+    return Kind(
+        f"a text of 1 to {longest} characters",
+        {"type": "string", "minLength": 1, "maxLength": longest},
+        lambda value: isinstance(value, str) and 0 < len(value) <= longest and value.isprintable(),
+    )
+
+
 def _list(wanted: str, what: str = "", choices: tuple[str, ...] = ()) -> Kind:
     items = {"enum": list(choices)} if choices else _TEXT
     return Kind(wanted, {"type": "array", "minItems": 1, "items": items}, _are_texts, what, choices)
@@ -132,11 +136,6 @@ def _limit(name: str) -> Kind:
     return Kind(wanted, {"anyOf": [number, {"const": LIFTED}]}, fits)
 
 
-_NAME = Kind(
-    f"a text of 1 to {_LONGEST_NAME} characters",
-    {"type": "string", "minLength": 1, "maxLength": _LONGEST_NAME},
-    _is_name,
-)
 _RULE_ID = Kind(
     "a text of up to 64 letters, digits and - _ . that starts with a letter or a digit",
     {"type": "string", "pattern": f"^{_ID}$"},
@@ -172,7 +171,13 @@ _FILTER = _text("a filter in quotes")
 _TEXTS = _list("a list of at least one text")
 
 KEYS = (
-    Key(TOP, "name", _NAME, "Shown in answers and logs. The file's name when left out.", '"sales"'),
+    Key(
+        TOP,
+        "name",
+        _line(_LONGEST_NAME),
+        "Shown in answers and logs. The file's name when left out.",
+        '"sales"',
+    ),
     Key(
         TOP,
         "extends",
@@ -316,7 +321,14 @@ CASE_KEYS = (
         "",
         True,
     ),
-    Key(CASE, "name", _NAME, "What the case shows, in a sentence.", '"Nobody deletes leads"', True),
+    Key(
+        CASE,
+        "name",
+        _line(_LONGEST_SENTENCE),
+        "What the case shows, in a sentence.",
+        '"Nobody deletes leads"',
+        True,
+    ),
     Key(CASE, "tool", _text("the name of a tool"), "The tool that is called.", '"delete_lead"'),
     Key(CASE, "arguments", _OBJECT, "What it is called with.", "{ top = 5 }"),
     Key(

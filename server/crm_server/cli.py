@@ -9,9 +9,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from crm_server import __version__
+from crm_server.policy_commands import add_policy_commands
 from crm_server.settings import DEFAULT_POLICY, Settings, SettingsError, read_settings
 from crm_server.state_commands import add_commands as add_state_commands
 from crm_tools.errors import CrmError
@@ -73,17 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.set_defaults(command=_sandbox)
 
     add_state_commands(commands, _settings)
-
-    policy = commands.add_parser("policy", help="show or explain the policy")
-    about = policy.add_subparsers(required=True, metavar="show|explain")
-    show = about.add_parser("show", help="print the policy as a table")
-    _common(show)
-    show.set_defaults(command=_policy_show)
-    explain = about.add_parser("explain", help="print the decision on one call, without making it")
-    explain.add_argument("tool", help="name of a tool, such as delete_account")
-    explain.add_argument("arguments", nargs="*", metavar="ARGS", help="a JSON object, or name=value pairs")
-    _common(explain)
-    explain.set_defaults(command=_policy_explain)
+    add_policy_commands(commands, _common, _settings)
     return parser
 
 
@@ -270,46 +260,3 @@ def _sandbox(options: argparse.Namespace) -> int:
         where = error.filename or f"port {options.port}"
         return _complain(f"cannot use {where}: {error.strerror}", USAGE)
     return OK
-
-
-def _policy_show(options: argparse.Namespace) -> int:
-    from crm_server.policy.load import load_policy
-    from crm_server.policy.show import show
-    from crm_tools.description import load
-
-    tables = load().tables
-    _print(show(load_policy(_settings(options).policy, tables), tables))
-    return OK
-
-
-def _policy_explain(options: argparse.Namespace) -> int:
-    from crm_server.explaining import explain_call
-
-    _print(explain_call(_settings(options), options.tool, _call_arguments(options.arguments)))
-    return OK
-
-
-def _call_arguments(words: Sequence[str]) -> dict[str, Any]:
-    import json
-
-    text = " ".join(words)
-    if text.lstrip().startswith("{"):
-        try:
-            parsed: dict[str, Any] = json.loads(text)
-        except ValueError:
-            raise SettingsError("ARGS is not a JSON object.") from None
-        return parsed
-    arguments: dict[str, Any] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise SettingsError(f"ARGS are a JSON object or name=value pairs; {word!r} is neither.")
-        try:
-            arguments[name] = json.loads(value)
-        except ValueError:
-            arguments[name] = value
-    return arguments
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text.rstrip("\n") + "\n")

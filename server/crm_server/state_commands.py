@@ -63,10 +63,10 @@ def _add_audit(commands: Any, settings: Callable[[argparse.Namespace], Settings]
 
     def add(name: str, help_: str, run: Callable[[Connection, Keys, argparse.Namespace], int]) -> Any:
         def command(options: argparse.Namespace) -> int:
-            return _with_state(
-                settings(options),
-                lambda state: state.run(lambda connection, keys: run(connection, keys, options)),
-            )
+            async def in_state(state: State) -> int:
+                return int(await state.run(lambda connection, keys: run(connection, keys, options)))
+
+            return _with_state(settings(options), in_state)
 
         parser = about.add_parser(name, help=help_)
         parser.set_defaults(command=command, policy=None, toolsets=None)
@@ -133,9 +133,7 @@ async def _approve(state: State, options: argparse.Namespace) -> int:
     _print_plan(plan)
     if not options.yes:
         if not sys.stdin.isatty():
-            raise SettingsError(
-                "Nobody is at this terminal to be asked; add --yes if you have read the plan."
-            )
+            raise SettingsError("Nobody is there to be asked; add --yes if you have read the plan.")
         sys.stdout.write("\nApprove exactly this? Type yes: ")
         sys.stdout.flush()
         if sys.stdin.readline().strip().lower() != "yes":

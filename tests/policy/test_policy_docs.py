@@ -11,7 +11,8 @@ import pytest
 
 from crm_server.policy.decide import decide
 from crm_server.policy.explain import explain
-from crm_server.policy.load import PRESETS, load_policy
+from crm_server.policy.keys import PRESETS
+from crm_server.policy.load import load_policy
 from crm_server.policy.model import Limits, Policy, Principal, Spent
 from crm_server.policy.show import show
 from crm_tools.operations import Access, Action

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crm_server.policy.load import PRESETS, PolicyFileError, load_policy
+from crm_server.policy.keys import PRESETS
+from crm_server.policy.load import PolicyFileError, load_policy
 from crm_server.policy.model import Effect, Limits, Policy, Rule
 from crm_tools.operations import READING, Action
 from crm_tools.tables import Table
@@ -133,7 +134,7 @@ REFUSED = [
     ("rules = [1]",                       1, "rules must be sections that each start with a line [[rules]]"),
     (rule(efect='"deny"'),                6, "Rule 1 (r): Unknown key 'efect'. Did you mean effect?"),
     (rule(id=""), 1,
-     "Rule 1: id is missing; a rule has id, effect, actions, tables."),
+     "Rule 1: id is missing; needed are id, effect, actions, tables."),
     (rule(effect=""),                     1, "Rule 1 (r): effect is missing"),
     (rule(actions=""),                    1, "Rule 1 (r): actions is missing"),
     (rule(tables=""),                     1, "Rule 1 (r): tables is missing"),
@@ -162,13 +163,13 @@ REFUSED = [
     ("limits = 3",                        1, "limits must be a section that starts with a line [limits]."),
     ("[limits]\nwrite_per_minute = 3",   2, "Unknown key 'write_per_minute'. Did you mean writes_per_minute"),
     ("[limits]\nwrites_per_minute = -1", 2,
-     "[limits]: writes_per_minute must be a whole number from 0 to 10,000"),
+     "[limits]: writes_per_minute must be a whole number from 0 to 1,000,000"),
     ("[limits]\nrows_per_read = 1.5",    2, "rows_per_read must be a whole number 0 or more"),
     ("[limits]\ndeletes_per_day = true", 2, "deletes_per_day must be a whole number from 0"),
     ("[limits]\ndeletes_per_day = '3'",  2, "deletes_per_day must be a whole number from 0"),
-    ("[limits]\ndeletes_per_day = 10001", 2, "deletes_per_day must be a whole number from 0 to 10,000"),
-    ("[limits]\nrecords_per_day = 10001", 2, "records_per_day must be a whole number from 0 to 10,000"),
-    ("[limits]\nrows_per_hour = 10001",  2, "rows_per_hour must be a whole number from 0 to 10,000"),
+    ("[limits]\ndeletes_per_day = 1000001", 2, "deletes_per_day must be a whole number from 0 to 1,000,000"),
+    ("[limits]\nrecords_per_day = 1000001", 2, "records_per_day must be a whole number from 0 to 1,000,000"),
+    ("[limits]\nrows_per_hour = 1000001",  2, "rows_per_hour must be a whole number from 0 to 1,000,000"),
     ("[limits]\nrows_per_bulk = '5'",    2, "rows_per_bulk must be a whole number 0 or more"),
     ("limits.each_caller = 3", 1,
      "each_caller must be a section that starts with a line [limits.each_caller]."),

@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
 
-from crm_server.policy.model import KINDS_OF_ENVIRONMENT, MOST_COUNTED, Effect, Limits, Mask
+from crm_server.policy import limits
+from crm_server.policy.model import KINDS_OF_ENVIRONMENT, MOST_COUNTED, Effect, Limits, Mask, Outcome
 from crm_server.policy.wording import DAYS, LIMITS
 from crm_tools.operations import Action
+
+PRESETS = ("read-only", "sales-assistant", "full-access")
+"""Names of the policies that come with the server."""
 
 LIFTED = "none"
 """The value that takes a limit of the base away."""
 
-COUNTED = ("writes_per_minute", "writes_per_day", "deletes_per_day", "records_per_day", "rows_per_hour")
+COUNTED = tuple(counted.name for counted in limits.COUNTED)
 """The limits that are counted over time, and so can be set for each caller."""
 
 TOP, RULE, WHEN, LIMIT, EACH_CALLER = "", "rules", "when", "limits", "limits.each_caller"
@@ -27,9 +32,12 @@ LABELS = {
 }
 """Each section as it is written."""
 
+CASES, CASE = "cases file", "cases"
+"""The sections of a file of cases for ``policy test``."""
+
 _ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 _CLOCK = r"(([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?|24:00)"
-_LONGEST_NAME = 60
+_LONGEST_NAME, _LONGEST_SENTENCE = 60, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +69,11 @@ class Key:
 
 def keys_of(section: str) -> Mapping[str, Key]:
     """The keys of a section by name."""
-    return {key.name: key for key in KEYS if key.section == section}
+    return {key.name: key for key in (*KEYS, *CASE_KEYS) if key.section == section}
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
 
 
 def _are_texts(value: Any) -> bool:
@@ -99,6 +103,14 @@ def _text(wanted: str) -> Kind:
     return Kind(wanted, _TEXT, _is_text)
 
 
+def _line(longest: int) -> Kind:
+    return Kind(
+        f"a text of 1 to {longest} characters",
+        {"type": "string", "minLength": 1, "maxLength": longest},
+        lambda value: isinstance(value, str) and 0 < len(value) <= longest and value.isprintable(),
+    )
+
+
 def _list(wanted: str, what: str = "", choices: tuple[str, ...] = ()) -> Kind:
     items = {"enum": list(choices)} if choices else _TEXT
     return Kind(wanted, {"type": "array", "minItems": 1, "items": items}, _are_texts, what, choices)
@@ -124,11 +136,6 @@ def _limit(name: str) -> Kind:
     return Kind(wanted, {"anyOf": [number, {"const": LIFTED}]}, fits)
 
 
-_NAME = Kind(
-    f"a text of 1 to {_LONGEST_NAME} characters",
-    {"type": "string", "minLength": 1, "maxLength": _LONGEST_NAME},
-    _is_name,
-)
 _RULE_ID = Kind(
     "a text of up to 64 letters, digits and - _ . that starts with a letter or a digit",
     {"type": "string", "pattern": f"^{_ID}$"},
@@ -164,7 +171,13 @@ _FILTER = _text("a filter in quotes")
 _TEXTS = _list("a list of at least one text")
 
 KEYS = (
-    Key(TOP, "name", _NAME, "Shown in answers and logs. The file's name when left out.", '"sales"'),
+    Key(
+        TOP,
+        "name",
+        _line(_LONGEST_NAME),
+        "Shown in answers and logs. The file's name when left out.",
+        '"sales"',
+    ),
     Key(
         TOP,
         "extends",
@@ -290,3 +303,94 @@ COLUMN_LIST = Key(
     '["birthdate"]',
 )
 """What a table of ``[hidden]`` holds."""
+
+_OBJECT = Kind("a table of names and values", {"type": "object"}, _is_section)
+_OUTCOMES = tuple(map(str, Outcome))
+
+CASE_KEYS = (
+    Key(
+        CASES, "policy", _text("a preset or a .toml file"), "The policy, where none is named.", '"team.toml"'
+    ),
+    Key(
+        CASES,
+        "cases",
+        Kind(
+            "sections that each start with a line [[cases]]", {"type": "array"}, _are_sections, section=CASE
+        ),
+        "Any number of cases.",
+        "",
+        True,
+    ),
+    Key(
+        CASE,
+        "name",
+        _line(_LONGEST_SENTENCE),
+        "What the case shows, in a sentence.",
+        '"Nobody deletes leads"',
+        True,
+    ),
+    Key(CASE, "tool", _text("the name of a tool"), "The tool that is called.", '"delete_lead"'),
+    Key(CASE, "arguments", _OBJECT, "What it is called with.", "{ top = 5 }"),
+    Key(
+        CASE,
+        "action",
+        Kind("an action in quotes", {}, _is_text, "action", tuple(map(str, Action))),
+        "In place of a tool: what is done to `table`.",
+        '"delete"',
+    ),
+    Key(CASE, "table", _text("the name of a table"), "The table that the action is done to.", '"lead"'),
+    Key(CASE, "columns", _TEXTS, "The columns that the action reads, or writes.", '["fullname"]'),
+    Key(CASE, "values", _OBJECT, "What the action writes.", "{ estimatedvalue = 5000 }"),
+    Key(
+        CASE,
+        "user",
+        _text("a name in quotes"),
+        "Who calls. Nobody in particular if left out.",
+        '"ann@fabrikam.example"',
+    ),
+    Key(CASE, "roles", _TEXTS, "The roles of who calls.", '["Salesperson"]'),
+    Key(
+        CASE,
+        "environment",
+        Kind("a kind of environment in quotes", {}, _is_text, "kind of environment", KINDS_OF_ENVIRONMENT),
+        "The kind of environment. Not known if left out.",
+        '"production"',
+    ),
+    Key(
+        CASE,
+        "at",
+        Kind("a date and time", {}, lambda value: isinstance(value, datetime)),
+        "When; UTC unless it says another. Now if left out.",
+        "2026-05-04T10:00:00Z",
+    ),
+    Key(
+        CASE,
+        "expect",
+        Kind(f"one of {', '.join(_OUTCOMES)}, in quotes", {}, _is_text, "outcome", _OUTCOMES),
+        "What the policy has to decide.",
+        '"denied"',
+        True,
+    ),
+    Key(
+        CASE,
+        "rules",
+        Kind("a list of texts", {}, COLUMN_LIST.kind.fits),
+        "Exactly what has to decide it: rules, `hidden:table.column` or `limit:name`.",
+        '["never-delete"]',
+    ),
+    Key(
+        CASE,
+        "masked",
+        Kind("names of columns, each with its mask", {}, _is_section, "mask", tuple(map(str, Mask))),
+        "Exactly the columns that have to be masked.",
+        '{ telephone1 = "last four" }',
+    ),
+    Key(
+        CASE,
+        "narrowed",
+        Kind("true or false", {}, lambda value: isinstance(value, bool)),
+        "Whether it has to be narrowed to some rows.",
+        "true",
+    ),
+)
+"""Every key of a file of cases."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
+from crm_server.policy.keys import PRESETS
 from crm_server.policy.model import Policy
 from crm_server.policy.parse import parse_part
 from crm_server.policy.parts import Part, extended
@@ -14,9 +15,6 @@ from crm_server.policy.problems import PolicyTextError, unknown
 from crm_server.policy.sense import check_sense
 from crm_tools.errors import closest
 from crm_tools.tables import Table
-
-PRESETS = ("read-only", "sales-assistant", "full-access")
-"""Names of the policies that come with the server."""
 
 _SUFFIX = ".toml"
 
@@ -29,12 +27,12 @@ class PolicyFileError(Exception):
     """A policy cannot be used, so the server must not start.
 
     ``source`` is the preset or file as it was named, ``line`` the line in it where it is known, and
-    ``problem`` says what to change.
+    ``problem`` says what to change. ``kind`` says what the file is.
     """
 
-    def __init__(self, source: str, problem: str, line: int | None = None) -> None:
+    def __init__(self, source: str, problem: str, line: int | None = None, kind: str = "Policy") -> None:
         place = source if line is None else f"{source}, line {line}"
-        super().__init__(f"Policy {place}: {problem}")
+        super().__init__(f"{kind} {place}: {problem}")
         self.source = source
         self.problem = problem
         self.line = line
@@ -56,7 +54,7 @@ def load_policy(name_or_path: str, tables: Mapping[str, Table]) -> Policy:
 
 
 @contextmanager
-def placed(source: str, texts: Mapping[str, str]) -> Iterator[None]:
+def placed(source: str, texts: Mapping[str, str], kind: str = "Policy") -> Iterator[None]:
     """Turns what is wrong with a text into an error that names its file and line."""
     try:
         yield
@@ -67,7 +65,7 @@ def placed(source: str, texts: Mapping[str, str]) -> Iterator[None]:
             from crm_server.policy.placing import line_of
 
             line = line_of(texts[source], error.path)
-        raise PolicyFileError(source, error.problem, line) from None
+        raise PolicyFileError(source, error.problem, line, kind) from None
 
 
 def _part(source: str, above: tuple[str, ...], texts: dict[str, str], tables: Mapping[str, Table]) -> Part:

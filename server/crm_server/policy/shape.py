@@ -22,7 +22,7 @@ def check_section(given: Mapping[str, Any], section: str, where: str = "", path:
     required = [name for name, key in known.items() if key.required]
     for name in required:
         if name not in given:
-            raise PolicyTextError(f"{where}{name} is missing; a rule has {', '.join(required)}.", path)
+            raise PolicyTextError(f"{where}{name} is missing; needed are {', '.join(required)}.", path)
     for name, value in given.items():
         check_value(known[name], value, where, (*path, name))
 
@@ -42,6 +42,7 @@ def check_value(key: Key, value: Any, where: str, path: Path) -> None:
             if text not in kind.choices:
                 raise unknown(kind.what, text, kind.choices, (*path, *place), where)
     if kind.section and isinstance(value, dict):
+        # Lists of sections are checked by who reads them, and can name each.
         label = LABELS[kind.section]
         check_section(value, kind.section, f"{where}{label}: ", path)
 

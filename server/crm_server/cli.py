@@ -143,6 +143,7 @@ def _serve(options: argparse.Namespace) -> int:
     from crm_server.app import build_application
     from crm_server.log import configure_logging
     from crm_server.protocol import build_server
+    from crm_server.reloading import reloaded_on_hangup
     from crm_server.tracing import start_tracing
     from crm_server.transports import (
         CannotListenError,
@@ -164,15 +165,19 @@ def _serve(options: argparse.Namespace) -> int:
 
     async def serve() -> None:
         try:
-            if options.transport == "stdio":
-                if sys.stdin.isatty():
-                    sys.stderr.write("Waiting for an MCP client on standard input. Ctrl-D ends.\n")
-                await serve_stdio(server)
-            else:
-                over_http = serve_http if options.transport == "http" else serve_sse
-                await over_http(server, options.host, options.port, _announce)
+            with reloaded_on_hangup(application.reload_policy):
+                await serve_chosen()
         finally:
             await application.aclose()
+
+    async def serve_chosen() -> None:
+        if options.transport == "stdio":
+            if sys.stdin.isatty():
+                sys.stderr.write("Waiting for an MCP client on standard input. Ctrl-D ends.\n")
+            await serve_stdio(server)
+        else:
+            over_http = serve_http if options.transport == "http" else serve_sse
+            await over_http(server, options.host, options.port, _announce)
 
     try:
         anyio.run(serve)

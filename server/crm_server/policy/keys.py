@@ -103,6 +103,11 @@ _RULES = Kind(
     are_sections,
     section=RULE,
 )
+_POLICY = Kind(
+    "a preset or a .toml file",
+    {"type": "string", "minLength": 1},
+    lambda value: is_text(value) and value.isprintable(),
+)
 _FILTER = text("a filter in quotes")
 _TEXTS = list_of("a list of at least one text")
 
@@ -117,7 +122,7 @@ KEYS = (
     Key(
         TOP,
         "extends",
-        text("a preset or a .toml file"),
+        _POLICY,
         "The policy that this one builds on: a preset, or a file named from this file's folder.",
         '"sales-assistant"',
     ),
@@ -250,7 +255,7 @@ _OBJECT = Kind("a table of names and values", {"type": "object"}, is_section)
 _OUTCOMES = tuple(map(str, Outcome))
 
 CASE_KEYS = (
-    Key(CASES, "policy", text("a preset or a .toml file"), "The policy, where none is named.", '"team.toml"'),
+    Key(CASES, "policy", _POLICY, "The policy, where none is named.", '"team.toml"'),
     Key(
         CASES,
         "cases",
@@ -319,7 +324,13 @@ CASE_KEYS = (
     Key(
         CASE,
         "masked",
-        Kind("names of columns, each with its mask", {}, is_section, "mask", tuple(map(str, Mask))),
+        Kind(
+            "names of columns, each with its mask",
+            {},
+            lambda value: value == {} or are_named_texts(value),
+            "mask",
+            tuple(map(str, Mask)),
+        ),
         "Exactly the columns that have to be masked.",
         '{ telephone1 = "last four" }',
     ),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet
 
 from crm_server.call import Caller
 from crm_server.folders import state_folder
 from crm_server.gateway import Crm
-from crm_server.policy.load import load_policy
 from crm_server.policy.model import Principal
+from crm_server.policy.reload import ReloadablePolicy
 from crm_server.settings import Settings, SettingsError
 from crm_server.state import Retention, State, open_memory, open_state
 from crm_tools.catalogue import all_tools
@@ -28,6 +30,14 @@ SANDBOX_ADDRESS = "https://sandbox.invalid"
 ASGIApp = Callable[..., Any]
 
 
+class Listener(Protocol):
+    """A client's end of a connection."""
+
+    async def send_tool_list_changed(self) -> None:
+        """Tell the client to list the tools again."""
+        ...
+
+
 @dataclass
 class Application:
     """One server: its shared state and the caller of its tools."""
@@ -35,8 +45,27 @@ class Application:
     crm: Crm
     caller: Caller
     connection: Connection
+    policies: ReloadablePolicy
+    listeners: WeakSet[Listener] = field(default_factory=WeakSet)
+    """Clients that have listed the tools and can be told that there are others."""
     local: Principal = field(default_factory=Principal)
     """Who calls where the transport tells nobody apart."""
+
+    async def reload_policy(self) -> str | None:
+        """Read the policy anew, and tell clients if other tools are on offer.
+
+        A policy that cannot be read changes nothing: the answer then says why.
+        """
+        before = self.caller.tools()
+        if (problem := self.policies.reload()) is not None:
+            return problem
+        self.crm.policy = self.policies.current
+        if self.caller.tools() != before:
+            for client in tuple(self.listeners):
+                # Whether a client is still there is found out by telling it.
+                with suppress(Exception):
+                    await client.send_tool_list_changed()
+        return None
 
     async def aclose(self) -> None:
         """Close the connection to the CRM and the state, as far as they were opened."""
@@ -75,7 +104,7 @@ def build_application(
         PolicyFileError: The policy cannot be read.
     """
     tables = load().tables
-    policy = load_policy(settings.policy, tables)
+    policies = ReloadablePolicy(settings.policy, tables)
     if sandbox or asgi_app is not None:
         address, environment = SANDBOX_ADDRESS, "the embedded sandbox"
         connection = Connection(lambda: _sandbox_client(asgi_app))
@@ -83,11 +112,11 @@ def build_application(
         address, connection = _environment(settings)
         environment = address
     state = _state(settings, now, in_memory=sandbox or asgi_app is not None)
-    crm = Crm(address, environment, tables, policy, lambda: connection.client, now, state)
+    crm = Crm(address, environment, tables, policies.current, lambda: connection.client, now, state)
     tools = tuple(
         tool for tool in all_tools() if settings.toolsets is None or tool.toolset in settings.toolsets
     )
-    return Application(crm, Caller(crm, tools), connection, Principal(roles=settings.roles))
+    return Application(crm, Caller(crm, tools), connection, policies, local=Principal(roles=settings.roles))
 
 
 def _state(settings: Settings, now: Callable[[], datetime], *, in_memory: bool) -> State:

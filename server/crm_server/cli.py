@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from crm_server import __version__
 from crm_server.policy_commands import add_policy_commands
 from crm_server.settings import DEFAULT_POLICY, Settings, SettingsError, read_settings
+from crm_server.state_commands import add_commands as add_state_commands
 from crm_tools.errors import CrmError
 
 OK, FAILED, USAGE = 0, 1, 2
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _sandbox_options(sandbox)
     sandbox.set_defaults(command=_sandbox)
 
+    add_state_commands(commands, _settings)
     add_policy_commands(commands, _common, _settings)
     return parser
 
@@ -141,6 +143,7 @@ def _serve(options: argparse.Namespace) -> int:
     from crm_server.app import build_application
     from crm_server.log import configure_logging
     from crm_server.protocol import build_server
+    from crm_server.reloading import reloaded_on_hangup
     from crm_server.tracing import start_tracing
     from crm_server.transports import (
         CannotListenError,
@@ -162,15 +165,19 @@ def _serve(options: argparse.Namespace) -> int:
 
     async def serve() -> None:
         try:
-            if options.transport == "stdio":
-                if sys.stdin.isatty():
-                    sys.stderr.write("Waiting for an MCP client on standard input. Ctrl-D ends.\n")
-                await serve_stdio(server)
-            else:
-                over_http = serve_http if options.transport == "http" else serve_sse
-                await over_http(server, options.host, options.port, _announce)
+            with reloaded_on_hangup(application.reload_policy):
+                await serve_chosen()
         finally:
             await application.aclose()
+
+    async def serve_chosen() -> None:
+        if options.transport == "stdio":
+            if sys.stdin.isatty():
+                sys.stderr.write("Waiting for an MCP client on standard input. Ctrl-D ends.\n")
+            await serve_stdio(server)
+        else:
+            over_http = serve_http if options.transport == "http" else serve_sse
+            await over_http(server, options.host, options.port, _announce)
 
     try:
         anyio.run(serve)

@@ -83,16 +83,19 @@ class _Adapter:
     """The handlers of one server."""
 
     def __init__(self, application: Application) -> None:
+        self._application = application
         self._caller = application.caller
-        self._local = application.local
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
         tools = {tool.name: tool for tool in self._caller.tools()}
         return tools[name].input_schema if name in tools else None
 
     async def list_tools(
-        self, _context: Context, _params: types.PaginatedRequestParams | None
+        self, context: Context, _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
+        self._application.crm.state.warm()
+        if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            self._application.listeners.add(context.session)
         return types.ListToolsResult(tools=[wire_tool(tool) for tool in self._caller.tools()])
 
     async def call_tool(
@@ -111,7 +114,7 @@ class _Adapter:
     ) -> types.CallToolResult | types.InputRequiredResult:
         try:
             name = callers.name()
-            principal = Principal(name) if name else self._local
+            principal = Principal(name) if name else self._application.local
             answer = await self._caller.call(params.name, params.arguments or {}, principal, approver)
         except _QuestionError as question:
             environment = dict(self._caller.environment())

@@ -136,6 +136,7 @@ def recent(
     since: datetime | None = None,
     until: datetime | None = None,
     contains: Mapping[str, str] | None = None,
+    record: str | None = None,
 ) -> list[dict[str, Any]]:
     """The last events, oldest first; ``contains`` maps columns to search by to their value."""
     wanted = select(EVENTS).order_by(EVENTS.c.number.desc()).limit(most)
@@ -145,6 +146,9 @@ def recent(
         wanted = wanted.where(EVENTS.c.at < until.timestamp())
     for name, value in (contains or {}).items():
         wanted = wanted.where(EVENTS.c[name] == value)
+    if record is not None:
+        # A call can be about many records; their ids stand in the event itself.
+        wanted = wanted.where(EVENTS.c.body.contains(record.lower(), autoescape=True))
     return [_event(row) for row in reversed(connection.execute(wanted).all())]
 
 
@@ -221,11 +225,8 @@ def _digest(number: int, before: str, body: str) -> str:
 
 def _head(connection: Connection, keys: Keys) -> tuple[int, str]:
     """Number and hash of the last event; at the very beginning this key becomes the one that signs."""
-    found = dict(
-        connection.execute(select(FACTS.c.name, FACTS.c.value).where(FACTS.c.name.in_((_HEAD, _SIGNER))))
-        .tuples()
-        .all()
-    )
+    wanted = select(FACTS.c.name, FACTS.c.value).where(FACTS.c.name.in_((_HEAD, _SIGNER)))
+    found = {row.name: row.value for row in connection.execute(wanted)}
     public = keys.signing.public_key().public_bytes_raw().hex()
     if _SIGNER not in found:
         connection.execute(insert(FACTS).values(name=_SIGNER, value=public))

@@ -12,7 +12,7 @@ from crm_server.log import get_logger
 from crm_server.policy.judging import Judgement
 from crm_server.policy.model import Outcome, Policy, Spent
 from crm_server.state.keys import Keys
-from crm_server.state.store import IN_MEMORY, Store
+from crm_server.state.store import IN_MEMORY, Store, nothing
 from crm_tools.changes import Change, ChangeState
 from crm_tools.operations import Action
 
@@ -62,11 +62,17 @@ class State:
         self._now = now
         self._retention = retention or Retention()
         self._pruned: datetime | None = None
+        self._warm = False
 
     @property
     def in_memory(self) -> bool:
         """Whether it ends with the process."""
         return self._store.in_memory
+
+    @property
+    def missing_file(self) -> str | None:
+        """The path of an SQLite file that does not exist (yet)."""
+        return self._store.missing_file
 
     def key_for(self, purpose: str) -> bytes:
         """A key for a purpose, the same in all processes that share the state.
@@ -75,6 +81,12 @@ class State:
             StateError: The key file can be neither read nor made.
         """
         return self._keys.derived(purpose)
+
+    def warm(self) -> None:
+        """Begin to open the state, once: what it is made of takes a second to load."""
+        if not self._warm:
+            self._warm = True
+            self._store.submit(nothing).add_done_callback(_log_failure)
 
     async def spent(self, policy: Policy, caller: str, action: Action, record: str | None) -> Spent:
         """What was used of the limits on an action."""
@@ -310,4 +322,4 @@ def _plan_event(what: str, plan: KeptPlan) -> dict[str, Any]:
 
 def _log_failure(done: Future[Any]) -> None:
     if (error := done.exception()) is not None:
-        _log.error("not_audited", reason=type(error.__cause__ or error).__name__, problem=str(error))
+        _log.error("state_does_not_work", reason=type(error.__cause__ or error).__name__, problem=str(error))

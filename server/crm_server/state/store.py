@@ -56,6 +56,14 @@ class Store:
         """Whether it ends with the process."""
         return self._url == IN_MEMORY
 
+    @property
+    def missing_file(self) -> str | None:
+        """The path of an SQLite file that does not exist (yet)."""
+        if self.in_memory or not self._url.startswith("sqlite"):
+            return None
+        path = Path(self._url.removeprefix("sqlite:///"))
+        return None if path.exists() else str(path)
+
     async def run(self, work: Work[T]) -> T:
         """Do a unit of work: all of it, or nothing of it.
 
@@ -115,6 +123,10 @@ class Store:
         if self._engine is not None and not self.in_memory:
             self._engine.dispose()
             self._engine = None
+
+
+def nothing(_connection: Connection) -> None:
+    """The unit of work that only opens the database."""
 
 
 def _problem(error: Exception) -> str:

@@ -64,22 +64,22 @@ def test_show_prints_the_whole_policy(policy: Policy, tables: Mapping[str, Table
     assert shown == dedent("""\
         Policy careful
 
-        table              effect           actions                          rules
-        ------------------ ---------------- -------------------------------- -------------------------------
-        account            allow            read                             read-everything
-        contact            deny             search, aggregate, create,       (no rule)
-                                            update, delete, qualify, win,
-                                            lose, reopen, assign, merge,
-                                            link, bulk
+        table              effect            actions                          rules
+        ------------------ ----------------- -------------------------------- ------------------------------
+        account            allow             read                             read-everything
+        contact            deny              search, aggregate, create,       (no rule)
+                                             update, delete, qualify, win,
+                                             lose, reopen, assign, merge,
+                                             link, bulk
 
-        lead               allow            read                             read-everything
-                           deny             search, aggregate, qualify, win, (no rule)
-                                            lose, reopen, assign, merge,
-                                            link, bulk
-                           allow            create                           write-leads
-                           confirm          update                           a-human-looks-at-each-change-of
-                                                                             -a-lead
-                           deny             delete                           limit:deletes_per_day
+        lead               allow             read                             read-everything
+                           allow             create                           write-leads
+                           confirm           update                           a-human-looks-at-each-change-o
+                                                                              f-a-lead
+                           deny              search, aggregate, qualify, win, (no rule)
+                                             lose, reopen, assign, merge,
+                                             link, bulk
+                           deny              delete                           limit:deletes_per_day
 
         What no rule allows is denied. Deny beats confirm, confirm beats allow.
         Where it says confirm, a human has to agree first.

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from crm_server.policy import limits
+from crm_server.policy.kinds import (
+    Key,
+    Kind,
+    are_named_texts,
+    are_sections,
+    are_texts,
+    is_section,
+    is_text,
+    line,
+    list_of,
+    matching,
+    section_of,
+    text,
+)
 from crm_server.policy.model import KINDS_OF_ENVIRONMENT, MOST_COUNTED, Effect, Limits, Mask, Outcome
 from crm_server.policy.wording import DAYS, LIMITS
 from crm_tools.operations import Action
@@ -40,148 +53,76 @@ _CLOCK = r"(([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?|24:00)"
 _LONGEST_NAME, _LONGEST_SENTENCE = 60, 200
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a value may be. ``wanted`` says it in words, ``schema`` in JSON Schema, ``fits`` decides it.
-
-    ``choices`` are the only texts there are, each a ``what``; ``section`` names the keys of a table of keys.
-    """
-
-    wanted: str
-    schema: Mapping[str, Any]
-    fits: Callable[[Any], bool]
-    what: str = ""
-    choices: tuple[str, ...] = ()
-    section: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key. ``example`` is a value as it is written; empty where the section's own keys show it."""
-
-    section: str
-    name: str
-    kind: Kind
-    meaning: str
-    example: str
-    required: bool = False
-
-
 def keys_of(section: str) -> Mapping[str, Key]:
     """The keys of a section by name."""
     return {key.name: key for key in (*KEYS, *CASE_KEYS) if key.section == section}
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_is_text, value))
-
-
-def _is_section(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _are_sections(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_section, value))
-
-
-def _are_masks(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and all(isinstance(how, str) for how in value.values())
-
-
-def _matching(pattern: str) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
-
-
-_TEXT = {"type": "string", "pattern": r"\S"}
-
-
-def _text(wanted: str) -> Kind:
-    return Kind(wanted, _TEXT, _is_text)
-
-
-def _line(longest: int) -> Kind:
-    return Kind(
-        f"a text of 1 to {longest} characters",
-        {"type": "string", "minLength": 1, "maxLength": longest},
-        lambda value: isinstance(value, str) and 0 < len(value) <= longest and value.isprintable(),
-    )
-
-
-def _list(wanted: str, what: str = "", choices: tuple[str, ...] = ()) -> Kind:
-    items = {"enum": list(choices)} if choices else _TEXT
-    return Kind(wanted, {"type": "array", "minItems": 1, "items": items}, _are_texts, what, choices)
-
-
-def _section(label: str, section: str) -> Kind:
-    return Kind(
-        f"a section that starts with a line [{label}]", {"type": "object"}, _is_section, section=section
-    )
-
-
 def _limit(name: str) -> Kind:
     most = MOST_COUNTED if name in COUNTED else None
     number = {"type": "integer", "minimum": 0, **({} if most is None else {"maximum": most})}
-    range_ = "0 or more" if most is None else f"from 0 to {most:,}"
+    range_ = "of 0 or more" if most is None else f"from 0 to {most:,}"
 
     def fits(value: Any) -> bool:
         if value == LIFTED:
             return True
         return type(value) is int and value >= 0 and (most is None or value <= most)
 
-    wanted = f'a whole number {range_} (left out, there is no limit), or "{LIFTED}" to lift one of the base'
+    wanted = f'a whole number {range_} (or "{LIFTED}" to lift the base\'s limit)'
     return Kind(wanted, {"anyOf": [number, {"const": LIFTED}]}, fits)
 
 
 _RULE_ID = Kind(
     "a text of up to 64 letters, digits and - _ . that starts with a letter or a digit",
     {"type": "string", "pattern": f"^{_ID}$"},
-    _matching(_ID),
+    matching(_ID),
 )
 _EFFECTS = Kind(
     f"one of {', '.join(Effect)}, in quotes",
     {"enum": [str(effect) for effect in Effect]},
-    _is_text,
+    is_text,
     "effect",
     tuple(map(str, Effect)),
 )
 _MASKS = Kind(
     f"names of columns, each with how it is shown: {', '.join(Mask)}",
     {"type": "object", "minProperties": 1, "additionalProperties": {"enum": [str(mask) for mask in Mask]}},
-    _are_masks,
+    are_named_texts,
     "mask",
     tuple(map(str, Mask)),
 )
 _CLOCKS = Kind(
     'a time in quotes from "00:00" to "24:00"',
     {"type": "string", "pattern": f"^{_CLOCK}$"},
-    _matching(_CLOCK),
+    matching(_CLOCK),
 )
-_WINDOW = Kind("a table of days, from, to and timezone", {"type": "object"}, _is_section, section=WHEN)
+_WINDOW = Kind("a table of days, from, to and timezone", {"type": "object"}, is_section, section=WHEN)
 _RULES = Kind(
     "sections that each start with a line [[rules]], in two pairs of brackets",
     {"type": "array"},
-    _are_sections,
+    are_sections,
     section=RULE,
 )
-_FILTER = _text("a filter in quotes")
-_TEXTS = _list("a list of at least one text")
+_POLICY = Kind(
+    "a preset or a .toml file",
+    {"type": "string", "minLength": 1},
+    lambda value: is_text(value) and value.isprintable(),
+)
+_FILTER = text("a filter in quotes")
+_TEXTS = list_of("a list of at least one text")
 
 KEYS = (
     Key(
         TOP,
         "name",
-        _line(_LONGEST_NAME),
+        line(_LONGEST_NAME),
         "Shown in answers and logs. The file's name when left out.",
         '"sales"',
     ),
     Key(
         TOP,
         "extends",
-        _text("a preset or a .toml file"),
+        _POLICY,
         "The policy that this one builds on: a preset, or a file named from this file's folder.",
         '"sales-assistant"',
     ),
@@ -190,14 +131,14 @@ KEYS = (
     Key(
         TOP,
         "limits",
-        _section("limits", LIMIT),
+        section_of("limits", LIMIT),
         "Upper bounds for all callers together; 0 means none at all.",
         "",
     ),
     Key(
         TOP,
         "hidden",
-        _section("hidden", ""),
+        section_of("hidden", ""),
         "Per table, columns that can be neither read, filtered, sorted by nor set.",
         "",
     ),
@@ -213,7 +154,7 @@ KEYS = (
     Key(
         RULE,
         "actions",
-        _list("a list of at least one action", "action", tuple(map(str, Action))),
+        list_of("a list of at least one action", "action", tuple(map(str, Action))),
         "What the rule is about.",
         '["read", "search"]',
         True,
@@ -221,7 +162,7 @@ KEYS = (
     Key(
         RULE,
         "tables",
-        _list("a list of at least one table"),
+        list_of("a list of at least one table"),
         'Logical names, patterns such as `"new_*"`, or `["*"]` for every table.',
         '["account", "new_*"]',
         True,
@@ -230,7 +171,7 @@ KEYS = (
         RULE,
         "columns",
         _TEXTS,
-        "allow, confirm: the rule lets only these columns through. deny: it denies what touches one of them.",
+        "Allowing: only these columns are let through. Denying: what touches one of them is denied.",
         '["name", "telephone1"]',
     ),
     Key(
@@ -262,20 +203,26 @@ KEYS = (
     Key(
         RULE,
         "environments",
-        _list("a list of at least one kind of environment", "kind of environment", KINDS_OF_ENVIRONMENT),
+        list_of("a list of at least one kind of environment", "kind of environment", KINDS_OF_ENVIRONMENT),
         "The rule holds in these kinds of environment only.",
         '["production"]',
     ),
     Key(
         WHEN,
         "days",
-        _list("a list of at least one day", "day", DAYS),
+        list_of("a list of at least one day", "day", DAYS),
         "Every day when left out.",
         '["mon", "fri"]',
     ),
-    Key(WHEN, "from", _CLOCKS, "The first minute. The start of the day when left out.", '"08:00"'),
-    Key(WHEN, "to", _CLOCKS, "The minute it ends; before `from` it is on the next day.", '"18:00"'),
-    Key(WHEN, "timezone", _text("a name of a time zone"), "UTC when left out.", '"Europe/Berlin"'),
+    Key(WHEN, "from", _CLOCKS, "When it begins. The start of the day when left out.", '"08:00"'),
+    Key(
+        WHEN,
+        "to",
+        _CLOCKS,
+        "When it ends: the first moment after it. The end of the day when left out.",
+        '"18:00"',
+    ),
+    Key(WHEN, "timezone", text("a name of a time zone"), "UTC when left out.", '"Europe/Berlin"'),
     *(
         Key(LIMIT, item.name, _limit(item.name), f"Most {LIMITS[item.name]}.", "30")
         for item in fields(Limits)
@@ -283,7 +230,7 @@ KEYS = (
     Key(
         LIMIT,
         "each_caller",
-        _section(EACH_CALLER, EACH_CALLER),
+        section_of(EACH_CALLER, EACH_CALLER),
         "Limits of each caller alone, beside those.",
         "",
     ),
@@ -297,26 +244,22 @@ COLUMN_LIST = Key(
     Kind(
         "a list of texts",
         {"type": "array", "items": {"type": "string"}},
-        lambda value: value == [] or _are_texts(value),
+        lambda value: value == [] or are_texts(value),
     ),
     "",
     '["birthdate"]',
 )
 """What a table of ``[hidden]`` holds."""
 
-_OBJECT = Kind("a table of names and values", {"type": "object"}, _is_section)
+_OBJECT = Kind("a table of names and values", {"type": "object"}, is_section)
 _OUTCOMES = tuple(map(str, Outcome))
 
 CASE_KEYS = (
-    Key(
-        CASES, "policy", _text("a preset or a .toml file"), "The policy, where none is named.", '"team.toml"'
-    ),
+    Key(CASES, "policy", _POLICY, "The policy, where none is named.", '"team.toml"'),
     Key(
         CASES,
         "cases",
-        Kind(
-            "sections that each start with a line [[cases]]", {"type": "array"}, _are_sections, section=CASE
-        ),
+        Kind("sections that each start with a line [[cases]]", {"type": "array"}, are_sections, section=CASE),
         "Any number of cases.",
         "",
         True,
@@ -324,27 +267,27 @@ CASE_KEYS = (
     Key(
         CASE,
         "name",
-        _line(_LONGEST_SENTENCE),
+        line(_LONGEST_SENTENCE),
         "What the case shows, in a sentence.",
         '"Nobody deletes leads"',
         True,
     ),
-    Key(CASE, "tool", _text("the name of a tool"), "The tool that is called.", '"delete_lead"'),
+    Key(CASE, "tool", text("the name of a tool"), "The tool that is called.", '"delete_lead"'),
     Key(CASE, "arguments", _OBJECT, "What it is called with.", "{ top = 5 }"),
     Key(
         CASE,
         "action",
-        Kind("an action in quotes", {}, _is_text, "action", tuple(map(str, Action))),
+        Kind("an action in quotes", {}, is_text, "action", tuple(map(str, Action))),
         "In place of a tool: what is done to `table`.",
         '"delete"',
     ),
-    Key(CASE, "table", _text("the name of a table"), "The table that the action is done to.", '"lead"'),
+    Key(CASE, "table", text("the name of a table"), "The table that the action is done to.", '"lead"'),
     Key(CASE, "columns", _TEXTS, "The columns that the action reads, or writes.", '["fullname"]'),
     Key(CASE, "values", _OBJECT, "What the action writes.", "{ estimatedvalue = 5000 }"),
     Key(
         CASE,
         "user",
-        _text("a name in quotes"),
+        text("a name in quotes"),
         "Who calls. Nobody in particular if left out.",
         '"ann@fabrikam.example"',
     ),
@@ -352,7 +295,7 @@ CASE_KEYS = (
     Key(
         CASE,
         "environment",
-        Kind("a kind of environment in quotes", {}, _is_text, "kind of environment", KINDS_OF_ENVIRONMENT),
+        Kind("a kind of environment in quotes", {}, is_text, "kind of environment", KINDS_OF_ENVIRONMENT),
         "The kind of environment. Not known if left out.",
         '"production"',
     ),
@@ -366,7 +309,7 @@ CASE_KEYS = (
     Key(
         CASE,
         "expect",
-        Kind(f"one of {', '.join(_OUTCOMES)}, in quotes", {}, _is_text, "outcome", _OUTCOMES),
+        Kind(f"one of {', '.join(_OUTCOMES)}, in quotes", {}, is_text, "outcome", _OUTCOMES),
         "What the policy has to decide.",
         '"denied"',
         True,
@@ -381,7 +324,13 @@ CASE_KEYS = (
     Key(
         CASE,
         "masked",
-        Kind("names of columns, each with its mask", {}, _is_section, "mask", tuple(map(str, Mask))),
+        Kind(
+            "names of columns, each with its mask",
+            {},
+            lambda value: value == {} or are_named_texts(value),
+            "mask",
+            tuple(map(str, Mask)),
+        ),
         "Exactly the columns that have to be masked.",
         '{ telephone1 = "last four" }',
     ),

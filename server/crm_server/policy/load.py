@@ -116,7 +116,7 @@ def read_text(name_or_path: str) -> str:
         preset = files("crm_server.policy").joinpath("presets", name_or_path + _SUFFIX)
         return preset.read_text(encoding="utf-8")
     path = Path(name_or_path)
-    if not path.is_file():
+    if not _is_file(path):
         raise PolicyFileError(name_or_path, f"There is no such preset or file.{_suggestion(path)}")
     if path.suffix != _SUFFIX:
         raise PolicyFileError(name_or_path, f"A policy file's name ends in {_SUFFIX}.")
@@ -127,6 +127,13 @@ def read_text(name_or_path: str) -> str:
         raise PolicyFileError(name_or_path, "The file cannot be read; check its permissions.") from None
     except UnicodeDecodeError as error:
         raise PolicyFileError(name_or_path, f"The file is not UTF-8 text, at byte {error.start}.") from None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _suggestion(path: Path) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from crm_server.policy.keys import CASE, EACH_CALLER, LABELS, LIMIT, RULE, TOP, WHEN, Key, keys_of
+from crm_server.policy.keys import CASE, EACH_CALLER, LABELS, LIMIT, RULE, TOP, WHEN, keys_of
+from crm_server.policy.kinds import Key
 
 _HEAD = ("| key | value | meaning |", "|---|---|---|")
 _SECTIONS = (TOP, RULE, WHEN, LIMIT, EACH_CALLER)

@@ -10,7 +10,8 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from crm_server.policy.keys import PRESETS, TOP, Key, keys_of
+from crm_server.policy.keys import PRESETS, TOP, keys_of
+from crm_server.policy.kinds import Key
 from crm_tools.tables import Table
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from crm_server.policy.keys import LABELS, Key, keys_of
+from crm_server.policy.keys import LABELS, keys_of
+from crm_server.policy.kinds import Key
 from crm_server.policy.problems import Path, PolicyTextError, unknown
 
 

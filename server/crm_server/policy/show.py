@@ -14,7 +14,7 @@ from crm_server.policy.wording import LIMITS, narrowing
 from crm_tools.operations import Action
 from crm_tools.tables import Table
 
-_WIDTHS = (18, 16, 32, 31)
+_WIDTHS = (18, 17, 32, 30)
 _LABEL_WIDTH = 18
 _NARROWING_WIDTH = 22
 
@@ -60,7 +60,9 @@ def _rulings(policy: Policy, table: str) -> tuple[tuple[Ruled, tuple[Action, ...
     groups: dict[Ruled, list[Action]] = {}
     for action in Action:
         groups.setdefault(_ruled(policy, action, table), []).append(action)
-    return tuple((ruled, tuple(actions)) for ruled, actions in groups.items())
+    # What is denied comes last: it is the rest.
+    in_order = sorted(groups.items(), key=lambda group: group[0][0] == Effect.DENY)
+    return tuple((ruled, tuple(actions)) for ruled, actions in in_order)
 
 
 def _ruled(policy: Policy, action: Action, table: str) -> Ruled:

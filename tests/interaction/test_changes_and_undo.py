@@ -221,7 +221,8 @@ async def test_undoing_needs_what_the_policy_asks_of_any_change(tmp_path: Path, 
         assert asked["error"]["code"] == "not_approved"
     no_deletes = policy_file(
         tmp_path,
-        'extends = "full-access"\n[[rules]]\nid = "keep"\neffect = "deny"\nactions = ["delete"]\ntables = ["*"]\n',
+        'extends = "full-access"\n'
+        '[[rules]]\nid = "keep"\neffect = "deny"\nactions = ["delete"]\ntables = ["*"]\n',
     )
     async with memory_client(no_deletes, sandbox=sandbox, **settings) as client:
         refused = await content(client, "undo_change", change_id=change)
@@ -232,7 +233,8 @@ async def test_an_answer_says_what_is_left_of_the_limits(tmp_path: Path, sandbox
     moment = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
     limited = policy_file(
         tmp_path,
-        'extends = "full-access"\n[limits]\nwrites_per_minute = 4\n[limits.each_caller]\nwrites_per_day = 3\n',
+        'extends = "full-access"\n[limits]\nwrites_per_minute = 4\n'
+        "[limits.each_caller]\nwrites_per_day = 3\n",
     )
     async with memory_client(limited, sandbox=sandbox, now=lambda: moment) as client:
         result = await client.call_tool("create_lead", {"lastname": "Quill", "subject": "Pens"})

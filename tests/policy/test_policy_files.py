@@ -123,7 +123,7 @@ REFUSED = [
     ("\n[hiden]",                        2, "Unknown key 'hiden'. Did you mean hidden?"),
     ("[limit]",                           1, "Unknown key 'limit'. Did you mean limits?"),
     ("zzz = 1", 1,
-     "Unknown key 'zzz'. Known: name, extends, remove, rules, limits, hidden."),
+     "Unknown key 'zzz'. Known: name, extends, remove, rules, limits, hidden, audited, ask_after_reading."),
     ("name = 3", 1,
      'name must be a text of 1 to 60 characters, such as name = "sales".'),
     ('name = ""',                         1, "name must be a text of 1 to 60 characters"),

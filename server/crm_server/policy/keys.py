@@ -143,6 +143,20 @@ KEYS = (
         "",
     ),
     Key(
+        TOP,
+        "audited",
+        section_of("audited", ""),
+        "Per table, columns whose written values are kept in the audit; of all others only the names are.",
+        "",
+    ),
+    Key(
+        TOP,
+        "ask_after_reading",
+        Kind("true or false", {"type": "boolean"}, lambda value: isinstance(value, bool)),
+        "Whether a write needs a human once its caller has read text that strangers may have written.",
+        "true",
+    ),
+    Key(
         RULE,
         "id",
         _RULE_ID,

@@ -13,7 +13,7 @@ from crm_server.policy.patterns import is_like
 from crm_tools.conditions import Condition, Verdict
 from crm_tools.operations import Action
 
-MOST_COUNTED = 10_000
+MOST_COUNTED = 1_000_000
 """The largest limit that is counted, so that counting stays fast."""
 
 KINDS_OF_ENVIRONMENT = (

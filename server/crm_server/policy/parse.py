@@ -43,6 +43,8 @@ def parse_part(text: str, source: str, tables: Mapping[str, Table]) -> Part:
         limits=_limits(limits, LIMIT),
         each_caller=_limits(each_caller, EACH_CALLER),
         hidden=_hidden(document.get("hidden", {}), tables),
+        audited=_columns_by_table(document.get("audited", {}), "audited", tables),
+        ask_after_reading=document.get("ask_after_reading"),
     )
 
 
@@ -150,31 +152,36 @@ def _table_names(
 
 
 def _hidden(given: Mapping[str, Any], tables: Mapping[str, Table]) -> Mapping[str, frozenset[str]]:
+    columns = _columns_by_table(given, "hidden", tables)
+    for name, hidden in columns.items():
+        key = tables[name].key
+        if key in hidden:
+            raise PolicyTextError(
+                f"[hidden]: {name}: {key} is the table's key and cannot be hidden, because every answer "
+                "carries it. To keep the whole table away, leave it out of the rules or add a rule that "
+                "denies it.",
+                ("hidden", name, given[name].index(key)),
+            )
+    return {name: with_disclosing(tables[name], hidden) for name, hidden in columns.items()}
+
+
+def _columns_by_table(
+    given: Mapping[str, Any], section: str, tables: Mapping[str, Table]
+) -> Mapping[str, frozenset[str]]:
+    """Wire names of the columns that a section names for each table."""
     for name in given:
         if name not in tables:
-            raise unknown("table", name, tables, ("hidden", name), "[hidden]: ")
-    return {name: _hidden_columns(columns, tables[name]) for name, columns in given.items()}
+            raise unknown("table", name, tables, (section, name), f"[{section}]: ")
+    return {name: frozenset(_wire_names(columns, tables[name], section)) for name, columns in given.items()}
 
 
-def _hidden_columns(given: Any, table: Table) -> frozenset[str]:
-    where, path = "[hidden]: ", ("hidden", table.name)
+def _wire_names(given: Any, table: Table, section: str) -> Iterable[str]:
+    where, path = f"[{section}]: ", (section, table.name)
     if not COLUMN_LIST.kind.fits(given):
         raise PolicyTextError(
             f"{where}{table.name} must be {COLUMN_LIST.kind.wanted}, such as {COLUMN_LIST.example}.", path
         )
-    wire_names = frozenset(_wire_names(given, table, f"{where}{table.name}: ", path))
-    return with_disclosing(table, wire_names)
-
-
-def _wire_names(given: Iterable[str], table: Table, where: str, path: Path) -> Iterable[str]:
     for place, name in enumerate(given):
         if name not in table.by_short_name:
-            raise unknown("column", name, table.by_short_name, (*path, place), where)
-        wire_name = table.by_short_name[name].name
-        if wire_name == table.key:
-            raise PolicyTextError(
-                f"{where}{table.key} is the table's key and cannot be hidden, because every answer carries "
-                "it. To keep the whole table away, leave it out of the rules or add a rule that denies it.",
-                (*path, place),
-            )
-        yield wire_name
+            raise unknown("column", name, table.by_short_name, (*path, place), f"{where}{table.name}: ")
+        yield table.by_short_name[name].name

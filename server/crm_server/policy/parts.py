@@ -42,6 +42,8 @@ class Part:
     limits: Mapping[str, int | None] = field(default_factory=dict)
     each_caller: Mapping[str, int | None] = field(default_factory=dict)
     hidden: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    audited: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    ask_after_reading: bool | None = None
 
     def policy(self, default_name: str) -> Policy:
         """The policy that it comes to."""
@@ -51,6 +53,8 @@ class Part:
             limits=Limits(**self.limits),
             hidden=MappingProxyType(dict(self.hidden)),
             each_caller=Limits(**self.each_caller),
+            audited=MappingProxyType(dict(self.audited)),
+            ask_after_reading=bool(self.ask_after_reading),
         )
 
 
@@ -65,7 +69,11 @@ def extended(base: Part | None, own: Part) -> Part:
         rules=_rules(base.rules if base else (), own),
         limits=_limits(base.limits if base else {}, own.limits, (LIMIT,)),
         each_caller=_limits(base.each_caller if base else {}, own.each_caller, tuple(EACH_CALLER.split("."))),
-        hidden=_hidden(base.hidden if base else {}, own.hidden),
+        hidden=_joined(base.hidden if base else {}, own.hidden),
+        audited=_joined(base.audited if base else {}, own.audited),
+        ask_after_reading=base.ask_after_reading
+        if base is not None and own.ask_after_reading is None
+        else own.ask_after_reading,
     )
 
 
@@ -99,7 +107,7 @@ def _limits(
     return {name: limit for name, limit in merged.items() if limit is not None}
 
 
-def _hidden(
+def _joined(
     base: Mapping[str, frozenset[str]], own: Mapping[str, frozenset[str]]
 ) -> Mapping[str, frozenset[str]]:
     tables = {**base, **own}

@@ -55,7 +55,10 @@ def _known(key: Key, tables: Mapping[str, Table]) -> dict[str, Any]:
         case ".extends":
             return {"anyOf": [{"enum": list(PRESETS)}, {"pattern": r"\.toml$"}]}
         case ".hidden":
-            columns = {name: _columns(table) for name, table in tables.items()}
+            columns = {name: _columns(table, with_key=False) for name, table in tables.items()}
+            return {"additionalProperties": False, "properties": columns}
+        case ".audited":
+            columns = {name: _columns(table, with_key=True) for name, table in tables.items()}
             return {"additionalProperties": False, "properties": columns}
         case "rules.tables":
             return {"items": {"anyOf": [{"enum": list(tables)}, {"type": "string", "pattern": r"\*"}]}}
@@ -66,5 +69,6 @@ def _known(key: Key, tables: Mapping[str, Table]) -> dict[str, Any]:
     return {}
 
 
-def _columns(table: Table) -> dict[str, Any]:
-    return {"type": "array", "items": {"enum": sorted(table.by_short_name.keys() - {table.key})}}
+def _columns(table: Table, *, with_key: bool) -> dict[str, Any]:
+    names = table.by_short_name.keys() - (set() if with_key else {table.key})
+    return {"type": "array", "items": {"enum": sorted(names)}}

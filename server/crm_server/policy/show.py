@@ -41,6 +41,8 @@ def show(policy: Policy, tables: Mapping[str, Table]) -> str:
             "",
             "Hidden columns",
             *_hidden(policy, tables),
+            *_audited(policy),
+            *_after_reading(policy),
         ]
     )
 
@@ -114,6 +116,21 @@ def _limits(limits: Limits, none: str) -> list[str]:
         if limit is not None:
             lines += field(name.replace("_", " "), f"at most {limit:,} {meaning}", width=_LABEL_WIDTH)
     return lines or [f"  {none}"]
+
+
+def _audited(policy: Policy) -> list[str]:
+    if not policy.audited:
+        return []
+    lines = ["", "Values kept in the audit"]
+    for name, columns in sorted(policy.audited.items()):
+        lines += field(name, ", ".join(sorted(columns)), width=_LABEL_WIDTH)
+    return lines
+
+
+def _after_reading(policy: Policy) -> list[str]:
+    if not policy.ask_after_reading:
+        return []
+    return ["", "Once text that strangers may have written was read, each write needs a human."]
 
 
 def _hidden(policy: Policy, tables: Mapping[str, Table]) -> list[str]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from weakref import WeakSet
 
 from crm_server.call import Caller
 from crm_server.folders import state_folder
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
 
 SANDBOX_ADDRESS = "https://sandbox.invalid"
 """Stands for the embedded sandbox in links and questions; the .invalid domain never resolves (RFC 2606)."""
+
+_MOST_LISTENERS = 100
 
 ASGIApp = Callable[..., Any]
 
@@ -46,10 +46,16 @@ class Application:
     caller: Caller
     connection: Connection
     policies: ReloadablePolicy
-    listeners: WeakSet[Listener] = field(default_factory=WeakSet)
-    """Clients that have listed the tools and can be told that there are others."""
+    _listeners: dict[int, Listener] = field(default_factory=dict)
     local: Principal = field(default_factory=Principal)
     """Who calls where the transport tells nobody apart."""
+
+    def listens(self, connection: int, client: Listener) -> None:
+        """Remember a client that has listed the tools, to tell it if there are others; the last hundred."""
+        self._listeners.pop(connection, None)
+        self._listeners[connection] = client
+        while len(self._listeners) > _MOST_LISTENERS:
+            del self._listeners[next(iter(self._listeners))]
 
     async def reload_policy(self) -> str | None:
         """Read the policy anew, and tell clients if other tools are on offer.
@@ -61,10 +67,12 @@ class Application:
             return problem
         self.crm.policy = self.policies.current
         if self.caller.tools() != before:
-            for client in tuple(self.listeners):
+            for connection, client in tuple(self._listeners.items()):
                 # Whether a client is still there is found out by telling it.
-                with suppress(Exception):
+                try:
                     await client.send_tool_list_changed()
+                except Exception:  # noqa: BLE001 - each transport ends in a way of its own
+                    self._listeners.pop(connection, None)
         return None
 
     async def aclose(self) -> None:

@@ -95,7 +95,8 @@ class _Adapter:
     ) -> types.ListToolsResult:
         self._application.crm.state.warm()
         if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-            self._application.listeners.add(context.session)
+            # Sessions are made anew for each request; what the client said of itself stays.
+            self._application.listens(id(context.session.client_params), context.session)
         return types.ListToolsResult(tools=[wire_tool(tool) for tool in self._caller.tools()])
 
     async def call_tool(

@@ -117,7 +117,7 @@ def test_the_limits_of_the_examples_are_those_of_the_page(
     tmp_path: Path, tables: Mapping[str, Table]
 ) -> None:
     limited = example("limited", tmp_path, tables)
-    assert limited.limits == Limits(60, 2000, 20, 500, 20_000, 500, 5000)
+    assert limited.limits == Limits(60, 2000, 20, 500, 5000, 500, 5000)
     assert limited.each_caller == Limits(writes_per_minute=10, deletes_per_day=5)
     north = example("north", tmp_path, tables)
     assert north.limits == Limits(writes_per_minute=15, rows_per_read=500)

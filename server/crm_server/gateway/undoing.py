@@ -107,12 +107,12 @@ class Undoing:
         because = list(self._changed_since(change, row, table))
         if not because and change.etag_after is not None and row.get(ETAG) != change.etag_after:
             because.append("The record was changed since it was created")
-        taken_along = [
+        since = dict.fromkeys(
             f"It has {self._crm.tables[item.table].entity_set} by now"
             for item in table.relationships.values()
             if row.get(item.name)
-        ]
-        return Delete(change.table, change.record, row.get(ETAG)), (*because, *taken_along), ()
+        )
+        return Delete(change.table, change.record, row.get(ETAG)), (*because, *since), ()
 
     def _of_delete(self, change: Change) -> tuple[Write, tuple[str, ...], tuple[str, ...]]:
         table = self._crm.tables[change.table]
@@ -135,9 +135,9 @@ class Undoing:
         return self._session.quietly(create).decision.outcome is not Outcome.DENIED
 
     async def _present(self, change: Change, columns: tuple[str, ...]) -> Row:
-        """The record as it is now, with what a delete of it would take along; not for showing."""
+        """The record as it is now, with what leads to a record that was created; not for showing."""
         table = self._crm.tables[change.table]
-        expand = self._writes.cascading(table) if change.action is Action.CREATE else ()
+        expand = self._writes.related(table, cascading=False) if change.action is Action.CREATE else ()
         fetch = Fetch(change.table, change.record, (table.key, *columns), expand)
         try:
             return await self._reads.row(fetch, None)

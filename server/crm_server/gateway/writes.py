@@ -135,7 +135,7 @@ class Writes:
         needed = (*self._columns(write, table), *(sorted(scope.columns) if scope else ()))
         fetch = Fetch(write.table, write.key, tuple(dict.fromkeys((table.key, *needed))))
         if isinstance(write, Delete):
-            fetch = replace(fetch, expand=self.cascading(table))
+            fetch = replace(fetch, expand=self.related(table, cascading=True))
         try:
             row = await self._reads.row(fetch, scope)
         except NotFoundError:
@@ -185,9 +185,11 @@ class Writes:
         related = {item.name: row.get(item.name) for item in table.relationships.values()}
         return {**answer, **{name: rows for name, rows in related.items() if rows is not None}}
 
-    def cascading(self, table: Table) -> tuple[Expansion, ...]:
-        """The related rows that a delete takes along, as far as they may be counted."""
-        expansions = [self._counted(item) for item in table.relationships.values() if item.cascades]
+    def related(self, table: Table, *, cascading: bool) -> tuple[Expansion, ...]:
+        """The rows that lead to a row, as far as they may be counted, or only those deleted with it."""
+        expansions = [
+            self._counted(item) for item in table.relationships.values() if item.cascades or not cascading
+        ]
         return tuple(item for item in expansions if self._may_count(item))
 
     def _counted(self, relationship: Relationship) -> Expansion:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from crm_server.policy.model import Decision
+from crm_server.policy.model import Decision, Principal
 from crm_tools.operations import Access
 
 if TYPE_CHECKING:
@@ -17,14 +17,18 @@ if TYPE_CHECKING:
 MOST_IDS = 100
 
 
-def call_event(trail: Trail, caller: str, outcome: str, crm_request_id: str | None) -> dict[str, Any]:
+def call_event(
+    trail: Trail, caller: Principal, environment: str | None, outcome: str, crm_request_id: str | None
+) -> dict[str, Any]:
     """What is kept of a call.
 
     ``ids`` are those of the first hundred records; ``rows`` says how many there were.
     """
     return {
         "kind": "call",
-        "caller": caller,
+        "caller": caller.name,
+        "roles": sorted(caller.roles),
+        "environment": environment,
         "tool": trail.tool,
         "action": trail.effect,
         "table": trail.table,

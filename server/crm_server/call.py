@@ -118,7 +118,7 @@ class Caller:
         with bound(request_id=request_id, **trace_id()):
             answer = await self._run(tool, arguments, principal, approver, trail)
             outcome = answer.content["error"]["code"] if answer.is_error else "ok"
-            self._crm.state.note(call_event(trail, principal.name, outcome, crm_request_id.get()))
+            self._crm.state.note(call_event(trail, principal, self._kind(), outcome, crm_request_id.get()))
             describe_call(trail.table, trail.effect, outcome, answer.decision, request_id)
             log.info(
                 "call",
@@ -132,6 +132,10 @@ class Caller:
                 crm_request_id=crm_request_id.get(),
             )
         return answer
+
+    def _kind(self) -> str | None:
+        kind = str(self.environment()["kind"])
+        return None if kind == "unknown" else kind
 
     async def _run(
         self,

@@ -1,4 +1,4 @@
-"""The ``policy`` commands: show, explain, test and schema."""
+"""The ``policy`` commands: show, explain, test, replay and schema."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from crm_server.settings import Settings, SettingsError
+from crm_server.state_commands import moment_given
 
 if TYPE_CHECKING:
     from crm_server.explaining import Asking
@@ -27,7 +28,7 @@ def add_policy_commands(
     """Add the ``policy`` command with all that is below it."""
     policy = commands.add_parser("policy", help="show, explain or test the policy")
     policy.set_defaults(settings=settings)
-    about = policy.add_subparsers(required=True, metavar="show|explain|test|schema")
+    about = policy.add_subparsers(required=True, metavar="show|explain|test|replay|schema")
 
     show = about.add_parser("show", help="print what the policy comes to")
     common(show)
@@ -47,6 +48,11 @@ def add_policy_commands(
     test.add_argument("file", help="a TOML file of cases")
     common(test)
     test.set_defaults(command=_test)
+
+    again = about.add_parser("replay", help="hold the audit against a policy: what would have been otherwise")
+    again.add_argument("--since", type=moment_given, help="from this time on, such as 2026-05-01 or 2d (ago)")
+    common(again)
+    again.set_defaults(command=_replay)
 
     schema = about.add_parser("schema", help="print a JSON Schema of policy files, for editors")
     schema.set_defaults(command=_schema)
@@ -92,6 +98,18 @@ def _test(options: argparse.Namespace) -> int:
     report = run_cases(options.file, options.settings(options).policy if named else None)
     _print(report.text)
     return OK if report.passed else FAILED
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from crm_server.policy.load import load_policy
+    from crm_server.replaying import replay
+    from crm_server.state_commands import all_events
+    from crm_tools.description import load
+
+    settings = options.settings(options)
+    policy = load_policy(settings.policy, load().tables)
+    _print(replay(policy, all_events(settings, options.since)).text)
+    return OK
 
 
 def _schema(_options: argparse.Namespace) -> int:

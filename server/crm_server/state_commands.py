@@ -81,8 +81,10 @@ def _add_audit(commands: Any, settings: Callable[[argparse.Namespace], Settings]
     for name in _SEARCHED:
         search.add_argument(f"--{name}", help=f"events of this {name}")
     search.add_argument("--id", help="events that touched the record with this id")
-    search.add_argument("--since", type=_moment, help="from this time on, such as 2026-05-01 or 2h (ago)")
-    search.add_argument("--until", type=_moment, help="before this time")
+    search.add_argument(
+        "--since", type=moment_given, help="from this time on, such as 2026-05-01 or 2h (ago)"
+    )
+    search.add_argument("--until", type=moment_given, help="before this time")
     export = add("export", "print all events", _export)
     export.add_argument("--format", choices=("jsonl", "csv"), default="jsonl")
 
@@ -107,6 +109,22 @@ def _with_state(settings: Settings, run: Callable[[State], Awaitable[T]]) -> T:
             state.close()
 
     return anyio.run(main)
+
+
+def all_events(settings: Settings, since: datetime | None) -> list[dict[str, Any]]:
+    """The events of the audit, oldest first."""
+
+    def work(connection: Connection, _keys: Keys) -> list[dict[str, Any]]:
+        from crm_server.state import audit
+
+        start = "" if since is None else since.isoformat()
+        return [event for event in audit.everything(connection) if event["at"] >= start]
+
+    async def in_state(state: State) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = await state.run(work)
+        return events
+
+    return _with_state(settings, in_state)
 
 
 async def _list(state: State, options: argparse.Namespace) -> int:
@@ -236,7 +254,8 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _moment(text: str) -> datetime:
+def moment_given(text: str) -> datetime:
+    """A time on the command line: a date, a time, or how long ago."""
     units = {"m": "minutes", "h": "hours", "d": "days"}
     if text[:-1].isdecimal() and text[-1:] in units:
         return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})

@@ -181,6 +181,19 @@ async def test_the_audit_holds_each_call_and_decision_and_no_value(
     assert len(tail.splitlines()) == 2
 
 
+async def test_a_replay_tells_what_another_policy_would_have_decided(
+    sandbox: Any, state: str, capsys: Any
+) -> None:
+    async with memory_client(sandbox=sandbox, state=state) as client:
+        await new_lead(client)
+        await content(client, "list_leads", top=1)
+    _, same = await terminal(capsys, "policy", "replay")
+    assert "0 would have been different: none" in same
+    _, other = await terminal(capsys, "policy", "replay", "--policy", "read-only", "--since", "1d")
+    assert "create_lead: create on lead was allowed, would be denied" in other
+    assert "1 would have been different: 1 allowed -> denied" in other
+
+
 async def test_a_state_that_nobody_has_used_is_not_made_by_looking(capsys: Any, state: str) -> None:
     code, text = await terminal(capsys, "audit", "verify")
     assert code == 2

@@ -110,7 +110,7 @@ def _seen() -> dict[Verdict, int]:
     return dict.fromkeys(Verdict, 0)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(text=CONDITIONS)
 def test_a_condition_judges_each_row_as_the_crm_selects_it(crm: Crm, text: str) -> None:
     condition = parse_condition(text, TABLE, TABLES, to_negate=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from crm_server.state.keys import Keys
 from crm_server.state.schema import CHECKPOINTS, EVENTS, FACTS
@@ -24,6 +24,11 @@ from crm_tools.errors import StateError
 CHECKPOINT_EVERY = 100
 _HEAD, _SIGNER = "audit_head", "audit_signer"
 _START = "0" * 64
+
+# Made once: SQLAlchemy takes longer to build a statement than SQLite to carry it out.
+_FIND_HEAD = select(FACTS.c.name, FACTS.c.value).where(or_(FACTS.c.name == _HEAD, FACTS.c.name == _SIGNER))
+_ADD = insert(EVENTS)
+_MOVE_HEAD = update(FACTS).where(FACTS.c.name == _HEAD).values(value=bindparam("head"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +53,11 @@ def append(connection: Connection, keys: Keys, event: Mapping[str, Any], now: da
     number += 1
     body = json.dumps({"at": now.isoformat(), **event}, ensure_ascii=False, default=str, sort_keys=True)
     digest = _digest(number, before, body)
-    connection.execute(
-        insert(EVENTS).values(
-            number=number, at=now.timestamp(), hash=digest, body=body, **_searched(json.loads(body))
-        )
-    )
+    row = {"number": number, "at": now.timestamp(), "hash": digest, "body": body}
+    connection.execute(_ADD, {**row, **_searched(event)})
     signature = _sign(keys, number, digest)
-    connection.execute(
-        update(FACTS)
-        .where(FACTS.c.name == _HEAD)
-        .values(value=json.dumps({"number": number, "hash": digest, "signature": signature}))
-    )
+    head = json.dumps({"number": number, "hash": digest, "signature": signature})
+    connection.execute(_MOVE_HEAD, {"head": head})
     if number % CHECKPOINT_EVERY == 0:
         _checkpoint(connection, number, digest, signature, now)
     return number
@@ -225,9 +224,8 @@ def _digest(number: int, before: str, body: str) -> str:
 
 def _head(connection: Connection, keys: Keys) -> tuple[int, str]:
     """Number and hash of the last event; at the very beginning this key becomes the one that signs."""
-    wanted = select(FACTS.c.name, FACTS.c.value).where(FACTS.c.name.in_((_HEAD, _SIGNER)))
-    found = {row.name: row.value for row in connection.execute(wanted)}
-    public = keys.signing.public_key().public_bytes_raw().hex()
+    found = {row.name: row.value for row in connection.execute(_FIND_HEAD)}
+    public = keys.public
     if _SIGNER not in found:
         connection.execute(insert(FACTS).values(name=_SIGNER, value=public))
         connection.execute(

@@ -9,13 +9,22 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from crm_server.state.audit import moment
 from crm_server.state.schema import CHANGES
 from crm_server.state.store import sayable_id, this_process
 from crm_tools.changes import Change, ChangeState
 from crm_tools.operations import Action
+
+# Made once: SQLAlchemy takes longer to build a statement than SQLite to carry it out.
+_ADD = insert(CHANGES)
+_END = (
+    update(CHANGES)
+    .where(CHANGES.c.id == bindparam("the_id"))
+    .values({name: bindparam(name) for name in ("state", "error", "etag_after", "crm_request_id", "ended")})
+)
+_FIND = select(CHANGES).where(CHANGES.c.id == bindparam("the_id"))
 
 LONGEST_WRITE = timedelta(minutes=15)
 """Nothing of this server waits longer for an answer to a write."""
@@ -25,27 +34,26 @@ def begin(connection: Connection, change: Change, now: datetime) -> str:
     """Note a change before it is sent; its id."""
     change_id = sayable_id()
     host, process = this_process()
-    connection.execute(
-        insert(CHANGES).values(
-            id=change_id,
-            at=now.timestamp(),
-            caller=change.caller,
-            tool=change.tool,
-            action=change.action.value,
-            table_name=change.table,
-            record=change.record,
-            name=change.name,
-            before=_json(change.before),
-            written=_json(change.written),
-            etag_before=change.etag_before,
-            state=ChangeState.BEGUN.value,
-            plan=change.plan,
-            undo_of=change.undo_of,
-            correlation_id=change.correlation_id,
-            host=host,
-            process=process,
-        )
-    )
+    row = {
+        "id": change_id,
+        "at": now.timestamp(),
+        "caller": change.caller,
+        "tool": change.tool,
+        "action": change.action.value,
+        "table_name": change.table,
+        "record": change.record,
+        "name": change.name,
+        "before": _json(change.before),
+        "written": _json(change.written),
+        "etag_before": change.etag_before,
+        "state": ChangeState.BEGUN.value,
+        "plan": change.plan,
+        "undo_of": change.undo_of,
+        "correlation_id": change.correlation_id,
+        "host": host,
+        "process": process,
+    }
+    connection.execute(_ADD, row)
     return change_id
 
 
@@ -60,18 +68,16 @@ def end(
     crm_request_id: str | None = None,
 ) -> Change:
     """Note how a change ended. One that undid another marks that one."""
-    connection.execute(
-        update(CHANGES)
-        .where(CHANGES.c.id == change_id)
-        .values(
-            state=state.value,
-            error=error,
-            etag_after=etag_after,
-            crm_request_id=crm_request_id,
-            ended=now.timestamp(),
-        )
-    )
-    row = connection.execute(select(CHANGES).where(CHANGES.c.id == change_id)).one()
+    ending = {
+        "the_id": change_id,
+        "state": state.value,
+        "error": error,
+        "etag_after": etag_after,
+        "crm_request_id": crm_request_id,
+        "ended": now.timestamp(),
+    }
+    connection.execute(_END, ending)
+    row = connection.execute(_FIND, {"the_id": change_id}).one()
     if row.undo_of is not None and state is ChangeState.DONE:
         connection.execute(update(CHANGES).where(CHANGES.c.id == row.undo_of).values(undone_by=change_id))
     return _change(row)

@@ -44,6 +44,11 @@ class Keys:
         return Ed25519PrivateKey.from_private_bytes(self.derived("audit"))
 
     @cached_property
+    def public(self) -> str:
+        """What signatures are checked with, in hexadecimal."""
+        return self.signing.public_key().public_bytes_raw().hex()
+
+    @cached_property
     def _secret(self) -> bytes:
         if self._path is None:
             return secrets.token_bytes(_LENGTH)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, insert, select, update
 
 from crm_server.policy.limits import COUNTED, Counted, Kind
 from crm_server.policy.model import Limits, Policy, Spent, Used
@@ -28,21 +29,21 @@ def spent(
 def reserve(
     connection: Connection, caller: str, action: Action, record: str | None, amount: int, now: datetime
 ) -> tuple[int, ...]:
-    """Count what is about to be done: rows that are read, or a write of one record. Ids of the counts."""
-    connection.execute(delete(USES).where(USES.c.at <= (now - _KEPT).timestamp()))
+    """Count what is about to be done: rows that are read, or a write of a record. Ids of counted rows."""
     kinds = dict.fromkeys(counted.kind for counted in COUNTED if counted.concerns(action))
-    ids = []
-    for kind in kinds:
-        row = {
-            "at": now.timestamp(),
-            "caller": caller,
-            "kind": kind.value,
-            "amount": amount,
-            "record": record,
-        }
-        (number,) = connection.execute(insert(USES).values(row).returning(USES.c.id)).one()
-        ids.append(int(number))
-    return tuple(ids)
+    rows = [
+        {"at": now.timestamp(), "caller": caller, "kind": kind.value, "amount": amount, "record": record}
+        for kind in kinds
+    ]
+    if Kind.ROWS in kinds:
+        return (int(connection.execute(_TAKE_ROWS, rows[0]).scalar_one()),)
+    connection.execute(_TAKE, rows)
+    return ()
+
+
+def forget(connection: Connection, now: datetime) -> None:
+    """Take out what no window reaches any more."""
+    connection.execute(delete(USES).where(USES.c.at <= (now - _KEPT).timestamp()))
 
 
 def settle(connection: Connection, ids: tuple[int, ...], amount: int) -> None:
@@ -68,18 +69,44 @@ def _used(
 def _count(
     connection: Connection, counted: Counted, caller: str | None, record: str | None, now: datetime
 ) -> Used:
-    within = [USES.c.kind == counted.kind.value, USES.c.at > (now - counted.window).timestamp()]
-    if caller is not None:
-        within.append(USES.c.caller == caller)
-    if counted.kind is Kind.RECORDS:
-        known = select(USES.c.id).where(*within, USES.c.record == record).limit(1)
-        if record is not None and connection.execute(known).first() is not None:
-            # A record that counts already costs nothing more.
-            return Used()
-        amount: ColumnElement[int] = func.count(func.distinct(USES.c.record))
-    else:
-        amount = func.coalesce(func.sum(USES.c.amount), 0)
-    total, oldest = connection.execute(select(amount, func.min(USES.c.at)).where(*within)).one()
+    of_records = counted.kind is Kind.RECORDS
+    values = {
+        "of_kind": counted.kind.value,
+        "since": (now - counted.window).timestamp(),
+        "of_caller": caller,
+        "of_record": record,
+    }
+    by_caller = caller is not None
+    # A record that counts already costs nothing more.
+    if (
+        of_records
+        and record is not None
+        and connection.execute(_known(by_caller), values).first() is not None
+    ):
+        return Used()
+    total, oldest = connection.execute(_total(of_records, by_caller), values).one()
     if not total:
         return Used()
     return Used(int(total), datetime.fromtimestamp(oldest, UTC) + counted.window)
+
+
+# Made once: SQLAlchemy takes longer to build a statement than SQLite to carry it out.
+_TAKE = insert(USES)
+_TAKE_ROWS = insert(USES).returning(USES.c.id)
+
+
+@cache
+def _total(of_records: bool, by_caller: bool) -> Select[int, float]:
+    records: ColumnElement[int] = func.count(func.distinct(USES.c.record))
+    amount = records if of_records else func.coalesce(func.sum(USES.c.amount), 0)
+    return select(amount, func.min(USES.c.at)).where(*_within(by_caller))
+
+
+@cache
+def _known(by_caller: bool) -> Select[int]:
+    return select(USES.c.id).where(*_within(by_caller), USES.c.record == bindparam("of_record")).limit(1)
+
+
+def _within(by_caller: bool) -> list[ColumnElement[bool]]:
+    conditions = [USES.c.kind == bindparam("of_kind"), USES.c.at > bindparam("since")]
+    return [*conditions, USES.c.caller == bindparam("of_caller")] if by_caller else conditions

@@ -273,11 +273,12 @@ class State:
         self._store.close()
 
     def _prune(self, connection: Connection, now: datetime) -> None:
-        from crm_server.state import audit, journal, plans
+        from crm_server.state import audit, journal, ledger, plans
 
         if self._pruned is not None and now - self._pruned < _PRUNED_EVERY:
             return
         self._pruned = now
+        ledger.forget(connection, now)
         if self._retention.changes is not None:
             journal.prune(connection, now - self._retention.changes)
             plans.prune(connection, now - self._retention.changes)

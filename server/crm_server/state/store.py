@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -191,6 +192,7 @@ def sayable_id() -> str:
     return "".join(secrets.choice("23456789abcdefghjkmnpqrstuvwxyz") for _ in range(10))
 
 
+@cache
 def this_process() -> tuple[str, int]:
     """The machine and the number of this process."""
     import socket

@@ -203,8 +203,7 @@ def own_tools() -> tuple[OwnTool, ...]:
         OwnTool(
             name="list_changes",
             title="List changes",
-            description="The last changes made through this server by this caller, newest first: what was "
-            "before and what was written, and whether each can be undone.",
+            description="Your last changes made here, newest first, with values before and after.",
             effect="list changes",
             toolset=CHANGES,
             hints=_HINTS[Action.READ],
@@ -216,8 +215,8 @@ def own_tools() -> tuple[OwnTool, ...]:
         OwnTool(
             name="undo_change",
             title="Undo a change",
-            description="Takes one of these changes back, by its change_id, under the same policy; "
-            "a human is asked if the record has changed since. Says what cannot be brought back.",
+            description="Takes back one change of list_changes, under the same policy; a human is asked if the "
+            "record has changed since. Says what cannot be brought back.",
             effect="undo",
             toolset=CHANGES,
             hints=_HINTS[Action.UPDATE],

@@ -215,8 +215,8 @@ def own_tools() -> tuple[OwnTool, ...]:
         OwnTool(
             name="undo_change",
             title="Undo a change",
-            description="Takes back one change of list_changes, under the same policy; a human is asked if the "
-            "record has changed since. Says what cannot be brought back.",
+            description="Takes back one change of list_changes, under the same policy; a human is asked if "
+            "the record has changed since. Says what cannot be brought back.",
             effect="undo",
             toolset=CHANGES,
             hints=_HINTS[Action.UPDATE],

@@ -110,7 +110,14 @@ class Caller:
             UnknownToolError: No such tool is on offer.
             InputNeededError: A human has to be asked by way of the client first.
         """
-        tool = self.tool(name)
+        try:
+            tool = self.tool(name)
+        except UnknownToolError:
+            # Its name is the caller's own text, and so is no part of the audit.
+            self._crm.state.note(
+                {"kind": "call", "caller": principal.name, "tool": "(unknown)", "outcome": "unknown_tool"}
+            )
+            raise
         request_id = uuid4().hex[:12]
         trail = Trail(tool.about, tool.effect, tool.name, request_id)
         crm_request_id.set(None)

@@ -12,6 +12,8 @@ import pytest
 from mcp import Client
 
 from crm_sandbox import create_app
+from crm_server.state import State
+from crm_tools.errors import StateError
 from tests.interaction.connecting import memory_client
 
 pytestmark = pytest.mark.anyio
@@ -115,6 +117,26 @@ async def test_a_full_disk_stops_writes_before_the_crm_is_asked(tmp_path: Path, 
             assert found["shown"] == made
     finally:
         event.remove(Engine, "connect", cannot_grow)
+
+
+async def test_a_write_whose_end_cannot_be_noted_says_so_and_is_settled_later(
+    tmp_path: Path, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = State.end_write
+
+    async def fails(*_args: Any, **_named: Any) -> None:
+        raise StateError("The server's own state cannot grow.")
+
+    async with memory_client(
+        "full-access", sandbox=sandbox, state=f"sqlite:///{tmp_path / 's.db'}"
+    ) as client:
+        monkeypatch.setattr(State, "end_write", fails)
+        made = await content(client, "create_lead", lastname="Quill", subject="Pens")
+        assert made["record"]["leadid"]
+        assert f"could not note in its journal that change {made['change_id']} is done" in made["warning"]
+        monkeypatch.setattr(State, "end_write", whole)
+        listed = (await content(client, "list_changes"))["records"]
+        assert [(change["change_id"], change["state"]) for change in listed] == [(made["change_id"], "done")]
 
 
 async def test_the_state_is_for_this_user_alone(tmp_path: Path, sandbox: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import pytest
 from mcp import Client, StdioServerParameters
+from mcp.shared.exceptions import MCPError
 
 from crm_sandbox import create_app
 from crm_server.cli import run
@@ -179,6 +180,25 @@ async def test_the_audit_holds_each_call_and_decision_and_no_value(
     assert table.startswith("number,at,caller")
     _, tail = await terminal(capsys, "audit", "tail", "-n", "2")
     assert len(tail.splitlines()) == 2
+
+
+async def test_values_are_audited_only_where_the_policy_says_so(
+    sandbox: Any, state: str, tmp_path: Path, capsys: Any
+) -> None:
+    policy = tmp_path / "policy.toml"
+    text = 'extends = "full-access"\n[audited]\nlead = ["subject"]\n'
+    await anyio.Path(policy).write_text(text, encoding="utf-8")
+    async with memory_client(str(policy), sandbox=sandbox, state=state) as client:
+        await content(client, "create_lead", lastname="Canary", subject="Kept in the audit")
+        with pytest.raises(MCPError):
+            await client.call_tool("no_such_tool", {"made up": "by the caller"})
+    _, exported = await terminal(capsys, "audit", "export")
+    events = [json.loads(line) for line in exported.splitlines()]
+    begun = next(event for event in events if event["kind"] == "write begun")
+    assert begun["values"] == {"subject": "Kept in the audit"}
+    assert "Canary" not in exported
+    assert [event["outcome"] for event in events if event.get("tool") == "(unknown)"] == ["unknown_tool"]
+    assert "no_such_tool" not in exported
 
 
 async def test_a_replay_tells_what_another_policy_would_have_decided(

@@ -35,6 +35,8 @@ class Crm:
     state: State
     reconciled: set[str] = field(default_factory=set)
     """Callers whose interrupted changes have been looked at."""
+    unsettled: set[str] = field(default_factory=set)
+    """Changes of this process whose end could not be noted."""
     have_read: set[str] = field(default_factory=set)
     """Callers who were shown text that strangers may have written."""
     cursors: Cursors = field(default_factory=Cursors)

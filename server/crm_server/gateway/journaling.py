@@ -110,6 +110,8 @@ async def _ended(
             change_id, state, error=error, etag_after=etag_after, crm_request_id=crm_request_id.get()
         )
     except StateError as problem:
+        session.crm.unsettled.add(change_id)
+        session.crm.reconciled.discard(session.principal.name)
         _log.error("end_not_noted", change=change_id, state=state.value, problem=problem.message)
         session.trail.warnings.append(
             f"The server could not note in its journal that change {change_id} is {state.value}; "

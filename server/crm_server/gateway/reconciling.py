@@ -32,7 +32,8 @@ async def reconcile(session: Session) -> None:
     caller = session.principal.name
     if caller in session.crm.reconciled:
         return
-    settled = [await _settled(session, change) for change in await session.crm.state.left_open(caller)]
+    left_open = await session.crm.state.left_open(caller, frozenset(session.crm.unsettled))
+    settled = [await _settled(session, change) for change in left_open]
     if all(settled):
         session.crm.reconciled.add(caller)
 
@@ -53,6 +54,7 @@ async def _settled(session: Session, change: Change) -> bool:
     await session.crm.state.end_write(
         change.id, state, error="interrupted", etag_after=None if row is None else row.get(ETAG)
     )
+    session.crm.unsettled.discard(change.id)
     _log.info("reconciled", change=change.id, state=state.value)
     return True
 

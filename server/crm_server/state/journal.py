@@ -102,10 +102,11 @@ def found(connection: Connection, caller: str, change_id: str) -> Change | None:
     return None if row is None else _change(row)
 
 
-def left_open(connection: Connection, caller: str, now: datetime) -> Sequence[Change]:
-    """Changes of a caller that began and whose process ended before it knew more."""
+def left_open(connection: Connection, caller: str, own: frozenset[str], now: datetime) -> Sequence[Change]:
+    """Changes of a caller that began and whose process ended before it knew more, and those named."""
     wanted = select(CHANGES).where(CHANGES.c.state == ChangeState.BEGUN.value, CHANGES.c.caller == caller)
-    return [_change(row) for row in connection.execute(wanted) if _is_abandoned(row, now)]
+    rows = connection.execute(wanted)
+    return [_change(row) for row in rows if row.id in own or _is_abandoned(row, now)]
 
 
 def _is_abandoned(row: Any, now: datetime) -> bool:

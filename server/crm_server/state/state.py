@@ -251,11 +251,13 @@ class State:
 
         return await self._store.run(lambda connection: journal.found(connection, caller, change_id))
 
-    async def left_open(self, caller: str) -> Sequence[Change]:
-        """Changes whose process ended before it knew their end."""
+    async def left_open(self, caller: str, own: frozenset[str] = frozenset()) -> Sequence[Change]:
+        """Changes whose process ended before it knew their end, and those of this process that are named."""
         from crm_server.state import journal
 
-        return await self._store.run(lambda connection: journal.left_open(connection, caller, self._now()))
+        return await self._store.run(
+            lambda connection: journal.left_open(connection, caller, own, self._now())
+        )
 
     def note(self, event: Mapping[str, Any]) -> None:
         """Add an event to the audit without waiting for it. That it cannot be added is logged."""

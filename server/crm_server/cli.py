@@ -32,6 +32,10 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(error.message, USAGE)
     except KeyboardInterrupt:
         return OK
+    except BrokenPipeError:
+        # Whoever reads this, such as head, has read enough. Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
 
 
 def _complain(message: str, code: int) -> int:

@@ -236,7 +236,8 @@ def _export(connection: Connection, _keys: Keys, options: argparse.Namespace) ->
 def _event_line(event: Mapping[str, Any]) -> str:
     at = datetime.fromisoformat(event["at"])
     ids = event.get("ids") or []
-    about = " ".join(filter(None, [event.get("table"), ids[0] if len(ids) == 1 else f"({len(ids)} records)"]))
+    records = ids[0] if len(ids) == 1 else f"({len(ids)} records)" if ids else ""
+    about = " ".join(filter(None, [event.get("table"), records]))
     rules = f"  rules {', '.join(event['rules'])}" if event.get("rules") else ""
     return (
         f"{event['number']:>7}  {at:%Y-%m-%d %H:%M:%S}  {event.get('caller', '')}  {event['kind']}  "

@@ -176,6 +176,12 @@ async def test_the_audit_holds_each_call_and_decision_and_no_value(
     assert listed["rules"] == ["read-everything"]
     _, found = await terminal(capsys, "audit", "search", "--tool", "delete_lead", "--outcome", "not_approved")
     assert len(found.splitlines()) == 1
+    deleted = next(
+        event for event in events if event.get("tool") == "delete_lead" and event["kind"] == "call"
+    )
+    assert len(deleted["ids"]) == 1
+    _, by_id = await terminal(capsys, "audit", "search", "--id", deleted["ids"][0])
+    assert len(by_id.splitlines()) == 5
     _, table = await terminal(capsys, "audit", "export", "--format", "csv")
     assert table.startswith("number,at,caller")
     _, tail = await terminal(capsys, "audit", "tail", "-n", "2")

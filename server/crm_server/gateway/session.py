@@ -44,6 +44,11 @@ class Trail:
     left: tuple[limits.Left, ...] = ()
     warnings: list[str] = field(default_factory=list)
 
+    def touched(self, record: str) -> None:
+        """Note the id of a record, once."""
+        if record not in self.ids:
+            self.ids.append(record)
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:
@@ -85,6 +90,8 @@ class Session:
             StateError: What was used of the limits on a write cannot be told.
         """
         action = operation.accesses()[0].action
+        if not isinstance(operation, Query):
+            self.trail.touched(operation.key)
         if not limits.counts(self.policy, action):
             judgement = self._judged(operation, Spent())
         elif isinstance(operation, Query | Fetch):
@@ -170,7 +177,7 @@ class Session:
     def note_shown(self, row: Row, table: Table) -> None:
         """Note a row that is shown: which one, and whether it brings text that strangers may have written."""
         self.trail.rows += 1
-        self.trail.ids.append(str(row.get(table.key)))
+        self.trail.touched(str(row.get(table.key)))
         if any(row.get(name) and table.columns[name].type in _TEXTS for name in row if name in table.columns):
             self.crm.have_read.add(self.principal.name)
 

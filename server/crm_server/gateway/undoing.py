@@ -57,7 +57,7 @@ class Undoing:
             raise InputError("There is no change of yours with this change_id. See list_changes.")
         require_done(change)
         self._session.trail.table = change.table
-        self._session.trail.ids.append(change.record)
+        self._session.trail.touched(change.record)
         if change.action in _IRREVERSIBLE:
             raise InputError(_IRREVERSIBLE[change.action])
         match change.action:

@@ -46,7 +46,7 @@ def write(action: Action, table: str, **values: object) -> Access:
 
 def test_every_block_on_the_page_is_tried_here() -> None:
     assert len(BLOCKS) == len(POLICIES) + 1
-    assert {case[0] for case in PROMISES} | {"no-deletes", "limited"} == set(POLICIES)
+    assert {case[0] for case in PROMISES} | {"no-deletes", "limited", "careful"} == set(POLICIES)
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -121,6 +121,15 @@ def test_the_limits_of_the_examples_are_those_of_the_page(
     assert limited.each_caller == Limits(writes_per_minute=10, deletes_per_day=5)
     north = example("north", tmp_path, tables)
     assert north.limits == Limits(writes_per_minute=15, rows_per_read=500)
+
+
+def test_the_careful_example_asks_after_reading_and_names_what_is_audited(
+    tmp_path: Path, tables: Mapping[str, Table]
+) -> None:
+    careful = example("careful", tmp_path, tables)
+    assert careful.ask_after_reading
+    assert careful.audited == {"opportunity": {"estimatedvalue", "estimatedclosedate"}}
+    assert "each write needs a human" in show(careful, tables)
 
 
 def test_the_page_shows_what_show_prints(tmp_path: Path, tables: Mapping[str, Table]) -> None:

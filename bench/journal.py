@@ -48,7 +48,7 @@ async def journaled(state: State) -> tuple[float, float]:
         )
         started = time.perf_counter()
         begun = await state.begin_write(policy, change, "", lambda _spent: judgement, {"caller": "ann"})
-        await state.end_write(begun.change_id, ChangeState.DONE)
+        await state.end_write(begun.change, ChangeState.DONE)
         taken.append((time.perf_counter() - started) * 1000)
     return percentiles(taken[WARM_UP:])
 

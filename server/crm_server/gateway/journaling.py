@@ -36,29 +36,29 @@ async def carried_out(
         ApprovalError: The approval does not hold any more.
         StateError: The write cannot be noted, and so was not sent.
     """
-    change_id = await _begun(session, write, before, approval, undo_of)
+    change = await _begun(session, write, before, approval, undo_of)
     try:
         row = await send()
     except UnclearError as error:
-        await _ended(session, change_id, ChangeState.UNCLEAR, error=error.code)
+        await _ended(session, change, ChangeState.UNCLEAR, error=error.code)
         raise
     except CrmError as error:
-        await _ended(session, change_id, ChangeState.REFUSED, error=error.code)
+        await _ended(session, change, ChangeState.REFUSED, error=error.code)
         raise
     except BaseException as error:
         # A call that is cancelled may have been sent all the same.
         with anyio.CancelScope(shield=True):
-            await _ended(session, change_id, ChangeState.UNCLEAR, error=type(error).__name__)
+            await _ended(session, change, ChangeState.UNCLEAR, error=type(error).__name__)
         raise
-    session.trail.changes.append(change_id)
+    session.trail.changes.append(change.id)
     with anyio.CancelScope(shield=True):
-        await _ended(session, change_id, ChangeState.DONE, etag_after=(row or {}).get(ETAG))
+        await _ended(session, change, ChangeState.DONE, etag_after=(row or {}).get(ETAG))
     return row
 
 
 async def _begun(
     session: Session, write: Write, before: Row, approval: Approval | None, undo_of: str | None
-) -> str:
+) -> Change:
     trail = session.trail
     change = replace(
         _change(write, before),
@@ -94,12 +94,12 @@ async def _begun(
     )
     left = limits.left(session.policy, change.action, begun.spent)
     trail.left = tuple(replace(one, left=max(0, one.left - 1)) for one in left)
-    return begun.change_id
+    return begun.change
 
 
 async def _ended(
     session: Session,
-    change_id: str,
+    change: Change,
     state: ChangeState,
     *,
     error: str | None = None,
@@ -107,14 +107,14 @@ async def _ended(
 ) -> None:
     try:
         await session.crm.state.end_write(
-            change_id, state, error=error, etag_after=etag_after, crm_request_id=crm_request_id.get()
+            change, state, error=error, etag_after=etag_after, crm_request_id=crm_request_id.get()
         )
     except StateError as problem:
-        session.crm.unsettled.add(change_id)
+        session.crm.unsettled.add(change.id)
         session.crm.reconciled.discard(session.principal.name)
-        _log.error("end_not_noted", change=change_id, state=state.value, problem=problem.message)
+        _log.error("end_not_noted", change=change.id, state=state.value, problem=problem.message)
         session.trail.warnings.append(
-            f"The server could not note in its journal that change {change_id} is {state.value}; "
+            f"The server could not note in its journal that change {change.id} is {state.value}; "
             "it will look at the record before the next change."
         )
 

@@ -52,7 +52,7 @@ async def _settled(session: Session, change: Change) -> bool:
             return False
         state = ChangeState.NOT_DONE
     await session.crm.state.end_write(
-        change.id, state, error="interrupted", etag_after=None if row is None else row.get(ETAG)
+        change, state, error="interrupted", etag_after=None if row is None else row.get(ETAG)
     )
     session.crm.unsettled.discard(change.id)
     _log.info("reconciled", change=change.id, state=state.value)

@@ -24,7 +24,8 @@ _END = (
     .where(CHANGES.c.id == bindparam("the_id"))
     .values({name: bindparam(name) for name in ("state", "error", "etag_after", "crm_request_id", "ended")})
 )
-_FIND = select(CHANGES).where(CHANGES.c.id == bindparam("the_id"))
+_UNDONE = update(CHANGES).where(CHANGES.c.id == bindparam("the_id")).values(undone_by=bindparam("by"))
+
 
 LONGEST_WRITE = timedelta(minutes=15)
 """Nothing of this server waits longer for an answer to a write."""
@@ -59,17 +60,17 @@ def begin(connection: Connection, change: Change, now: datetime) -> str:
 
 def end(
     connection: Connection,
-    change_id: str,
+    change: Change,
     state: ChangeState,
     now: datetime,
     *,
     error: str | None = None,
     etag_after: str | None = None,
     crm_request_id: str | None = None,
-) -> Change:
+) -> None:
     """Note how a change ended. One that undid another marks that one."""
     ending = {
-        "the_id": change_id,
+        "the_id": change.id,
         "state": state.value,
         "error": error,
         "etag_after": etag_after,
@@ -77,10 +78,8 @@ def end(
         "ended": now.timestamp(),
     }
     connection.execute(_END, ending)
-    row = connection.execute(_FIND, {"the_id": change_id}).one()
-    if row.undo_of is not None and state is ChangeState.DONE:
-        connection.execute(update(CHANGES).where(CHANGES.c.id == row.undo_of).values(undone_by=change_id))
-    return _change(row)
+    if change.undo_of is not None and state is ChangeState.DONE:
+        connection.execute(_UNDONE, {"the_id": change.undo_of, "by": change.id})
 
 
 def listed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ class Reserved:
 class Begun:
     """A write that may be sent now; ``spent`` is what was used of the limits before it."""
 
-    change_id: str
+    change: Change
     spent: Spent
 
 
@@ -142,27 +142,27 @@ class State:
             change_id = journal.begin(connection, change, now)
             audit.append(connection, self._keys, {**event, "kind": "write begun", "change": change_id}, now)
             self._prune(connection, now)
-            return Begun(change_id, spent)
+            return Begun(replace(change, id=change_id), spent)
 
         return await self._store.run(work)
 
     async def end_write(
         self,
-        change_id: str,
+        change: Change,
         state: ChangeState,
         *,
         error: str | None = None,
         etag_after: str | None = None,
         crm_request_id: str | None = None,
-    ) -> Change:
+    ) -> None:
         """Note how a write ended."""
         from crm_server.state import audit, journal
 
-        def work(connection: Connection) -> Change:
+        def work(connection: Connection) -> None:
             now = self._now()
-            change = journal.end(
+            journal.end(
                 connection,
-                change_id,
+                change,
                 state,
                 now,
                 error=error,
@@ -171,7 +171,7 @@ class State:
             )
             event = {
                 "kind": "write ended",
-                "change": change_id,
+                "change": change.id,
                 "caller": change.caller,
                 "tool": change.tool,
                 "action": change.action.value,
@@ -182,9 +182,8 @@ class State:
                 "crm_request_id": crm_request_id,
             }
             audit.append(connection, self._keys, event, now)
-            return change
 
-        return await self._store.run(work)
+        await self._store.run(work)
 
     async def use_plan(self, plan_id: str, caller: str, fingerprint: str) -> None:
         """Use the approval of something that is no write."""

@@ -156,7 +156,11 @@ def state_url(text: str) -> str:
     scheme, separator, _ = text.partition("://")
     if not separator:
         return f"sqlite:///{Path(text).expanduser().absolute()}"
-    if scheme not in ("sqlite", "postgresql", "postgres"):
+    try:
+        known = scheme in ("sqlite", "postgresql", "postgres") and urlsplit(text).port != 0
+    except ValueError:
+        known = False
+    if not known:
         raise SettingsError("DYNAMICS_STATE is a file, postgresql://user@host/database, or memory.")
     return text
 

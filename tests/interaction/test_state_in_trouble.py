@@ -69,6 +69,14 @@ async def test_reads_go_on_and_writes_stop(
         assert found["shown"] == 0
 
 
+async def test_a_database_that_is_not_there_stops_writes_alone(sandbox: Any) -> None:
+    nobody_listens = "postgresql://crm@127.0.0.1:1/crm"
+    async with memory_client("full-access", sandbox=sandbox, state=nobody_listens) as client:
+        assert (await content(client, "list_leads", top=2))["shown"] == 2
+        refused = await content(client, "create_lead", lastname="Nobody", subject="Pens")
+        assert "cannot be reached" in refused["error"]["message"]
+
+
 async def test_a_state_that_another_process_holds_stops_writes_until_it_lets_go(
     tmp_path: Path, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +37,7 @@ _PROBLEMS = (
     ("malformed", "is damaged"),
     ("not a database", "is damaged, or is no state of this server"),
     ("unable to open", "cannot be opened: check that its folder exists and may be written"),
+    ("permission denied", "cannot be written: permission is denied"),
     ("connect", "cannot be reached"),
     ("server closed", "cannot be reached"),
     ("timeout", "does not answer in time"),
@@ -86,7 +88,7 @@ class Store:
         self._thread.shutdown(wait=True)
 
     def _transaction(self, work: Work[T]) -> T:
-        from sqlalchemy.exc import DBAPIError
+        from sqlalchemy.exc import SQLAlchemyError
 
         from crm_server.state.schema import NewerStateError
 
@@ -96,7 +98,7 @@ class Store:
                 return work(connection)
         except NewerStateError:
             raise StateError("The server's state was written by a newer version of it.") from None
-        except (DBAPIError, OSError) as error:
+        except (SQLAlchemyError, OSError) as error:
             # The next unit of work begins with a new connection.
             self._disconnect()
             raise StateError(_problem(error)) from error
@@ -143,6 +145,11 @@ def _engine(url: str) -> Engine:
     from sqlalchemy.pool import StaticPool
 
     if not url.startswith("sqlite"):
+        if find_spec("psycopg") is None:
+            raise StateError(
+                "A state in PostgreSQL needs the extra: pip install 'dynamics-crm-mcp[postgresql]'. "
+                "Nothing was changed in the CRM."
+            )
         engine = create_engine(
             url.replace("postgresql://", "postgresql+psycopg://", 1).replace(
                 "postgres://", "postgresql+psycopg://", 1

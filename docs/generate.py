@@ -14,13 +14,14 @@ from crm_sandbox.coverage import markdown_table
 from crm_sandbox.operations import registry
 from crm_sandbox.queries.operators import OPERATORS
 from crm_sandbox.schema.loading import load_schema
+from crm_server.policy.reference import cases_table, reference_table
 from crm_server.protocol import wire_tool
 from crm_server.settings import SETTINGS
 from crm_server.sign_in.modes import MODES, variable_of
 from crm_tools.catalogue import catalogue
 
 ROOT = Path(__file__).parent.parent
-READMES = (ROOT / "README.md", ROOT / "sandbox" / "README.md")
+READMES = (ROOT / "README.md", ROOT / "sandbox" / "README.md", ROOT / "docs" / "policy.md")
 SNAPSHOTS = ROOT / "tests" / "tools" / "snapshots"
 
 
@@ -84,6 +85,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "modes": modes_table,
     "tools": tools_table,
     "missing": markdown_table,
+    "policy-keys": reference_table,
+    "policy-case-keys": cases_table,
     "sandbox-tables": sandbox_tables,
     "sandbox-actions": sandbox_actions,
     "sandbox-operators": sandbox_operators,

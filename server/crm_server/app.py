@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from crm_server.call import Caller
+from crm_server.folders import state_folder
 from crm_server.gateway import Crm
-from crm_server.policy.load import load_policy
+from crm_server.policy.model import Principal
+from crm_server.policy.reload import ReloadablePolicy
 from crm_server.settings import Settings, SettingsError
-from crm_tools.catalogue import catalogue
+from crm_server.state import Retention, State, open_memory, open_state
+from crm_tools.catalogue import all_tools
 from crm_tools.description import load
 
 if TYPE_CHECKING:
@@ -21,7 +25,17 @@ if TYPE_CHECKING:
 SANDBOX_ADDRESS = "https://sandbox.invalid"
 """Stands for the embedded sandbox in links and questions; the .invalid domain never resolves (RFC 2606)."""
 
+_MOST_LISTENERS = 100
+
 ASGIApp = Callable[..., Any]
+
+
+class Listener(Protocol):
+    """A client's end of a connection."""
+
+    async def send_tool_list_changed(self) -> None:
+        """Tell the client to list the tools again."""
+        ...
 
 
 @dataclass
@@ -31,10 +45,40 @@ class Application:
     crm: Crm
     caller: Caller
     connection: Connection
+    policies: ReloadablePolicy
+    _listeners: dict[int, Listener] = field(default_factory=dict)
+    local: Principal = field(default_factory=Principal)
+    """Who calls where the transport tells nobody apart."""
+
+    def listens(self, connection: int, client: Listener) -> None:
+        """Remember a client that has listed the tools, to tell it if there are others; the last hundred."""
+        self._listeners.pop(connection, None)
+        self._listeners[connection] = client
+        while len(self._listeners) > _MOST_LISTENERS:
+            del self._listeners[next(iter(self._listeners))]
+
+    async def reload_policy(self) -> str | None:
+        """Read the policy anew, and tell clients if other tools are on offer.
+
+        A policy that cannot be read changes nothing: the answer then says why.
+        """
+        before = self.caller.tools()
+        if (problem := self.policies.reload()) is not None:
+            return problem
+        self.crm.policy = self.policies.current
+        if self.caller.tools() != before:
+            for connection, client in tuple(self._listeners.items()):
+                # Whether a client is still there is found out by telling it.
+                try:
+                    await client.send_tool_list_changed()
+                except Exception:  # noqa: BLE001 - each transport ends in a way of its own
+                    self._listeners.pop(connection, None)
+        return None
 
     async def aclose(self) -> None:
-        """Close the connection to the CRM, if one was opened."""
+        """Close the connection to the CRM and the state, as far as they were opened."""
         await self.connection.aclose()
+        self.crm.state.close()
 
 
 class Connection:
@@ -68,18 +112,34 @@ def build_application(
         PolicyFileError: The policy cannot be read.
     """
     tables = load().tables
-    policy = load_policy(settings.policy, tables)
+    policies = ReloadablePolicy(settings.policy, tables)
     if sandbox or asgi_app is not None:
         address, environment = SANDBOX_ADDRESS, "the embedded sandbox"
         connection = Connection(lambda: _sandbox_client(asgi_app))
     else:
         address, connection = _environment(settings)
         environment = address
-    crm = Crm(address, environment, tables, policy, client=lambda: connection.client, now=now)
+    state = _state(settings, now, in_memory=sandbox or asgi_app is not None)
+    crm = Crm(address, environment, tables, policies.current, lambda: connection.client, now, state)
     tools = tuple(
-        tool for tool in catalogue() if settings.toolsets is None or tool.toolset in settings.toolsets
+        tool for tool in all_tools() if settings.toolsets is None or tool.toolset in settings.toolsets
     )
-    return Application(crm, Caller(crm, tools), connection)
+    return Application(crm, Caller(crm, tools), connection, policies, local=Principal(roles=settings.roles))
+
+
+def _state(settings: Settings, now: Callable[[], datetime], *, in_memory: bool) -> State:
+    """The state; for the embedded sandbox in memory, unless another place is set."""
+    if settings.state is None and in_memory:
+        return open_memory(now)
+    return configured_state(settings, now)
+
+
+def configured_state(settings: Settings, now: Callable[[], datetime]) -> State:
+    """The state where the settings say, or in a file of this user."""
+    key = None if settings.state_key is None else Path(settings.state_key)
+    audit = None if settings.keep_audit_days is None else timedelta(days=settings.keep_audit_days)
+    kept = Retention(audit=audit, changes=timedelta(days=settings.keep_changes_days))
+    return open_state(settings.state, state_folder(), key, now, kept)
 
 
 def _environment(settings: Settings) -> tuple[str, Connection]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from crm_server.policy.model import Decision
-from crm_tools.operations import Create, Delete, Operation, Row, Update
+from crm_server.state.proposals import Proposal
+from crm_tools.errors import ApprovalError
+from crm_tools.operations import Create, Delete, Operation, Query, Row, Update
+from crm_tools.outside_text import line
 from crm_tools.shaping import ETAG, FORMATTED, MOST_RELATED
 from crm_tools.tables import Table
 
@@ -29,6 +31,10 @@ class Plan:
     question: str
     facts: tuple[str, ...]
     fingerprint: str
+    etag: str | None = None
+    id: str = ""
+    otherwise: str = ""
+    """How it can be approved where the client cannot ask."""
 
     @property
     def message(self) -> str:
@@ -38,6 +44,10 @@ class Plan:
 
 class InputNeededError(Exception):
     """The call cannot go on before the client has asked its human; the protocol era decides how."""
+
+
+class DeclinedError(ApprovalError):
+    """A human was asked and said no."""
 
 
 class Approver(Protocol):
@@ -53,13 +63,35 @@ class Approver(Protocol):
 
 
 def plan_for(
-    operation: Operation, before: Row | None, table: Table, tables: Mapping[str, Table], where: str
+    operation: Operation,
+    before: Row | None,
+    table: Table,
+    tables: Mapping[str, Table],
+    where: str,
+    because: tuple[str, ...] = (),
 ) -> Plan:
-    """The plan of an operation, from the row as it stands now."""
+    """The plan of an operation, from the row as it stands now. ``because`` says why a human is asked."""
     return Plan(
         question=_question(operation, before, table, where),
-        facts=tuple(_facts(operation, before, table, tables)),
+        facts=(*because, *_facts(operation, before, table, tables)),
         fingerprint=_fingerprint(operation, before),
+        etag=(before or {}).get(ETAG),
+    )
+
+
+def proposal_of(plan: Plan, operation: Operation, decision: Decision, caller: str, tool: str) -> Proposal:
+    """The plan as it is kept while it waits."""
+    key = None if isinstance(operation, Query | Create) else operation.key
+    return Proposal(
+        plan.fingerprint,
+        caller,
+        tool,
+        operation.table,
+        plan.question,
+        plan.facts,
+        decision.rules,
+        key,
+        plan.etag,
     )
 
 
@@ -111,10 +143,10 @@ def _displayed(row: Row, name: str) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value on one line of a question to a human: no control characters, cut when it is long."""
+    """A value on one line of a question: nothing hidden or live in it, cut when it is long."""
     if value is None or value == "":
         return "nothing"
-    text = "".join(" " if unicodedata.category(char).startswith("C") else char for char in str(value))
+    text = line(str(value))
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}... ({len(text):,} characters)"
 
 

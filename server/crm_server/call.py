@@ -15,15 +15,19 @@ from typing import Any
 from uuid import uuid4
 
 from crm_server.approval import Approver, InputNeededError
+from crm_server.auditing import call_event
 from crm_server.dataverse import crm_request_id
-from crm_server.gateway import Crm, Gateway, Trail
+from crm_server.gateway import Crm, Gateway, Session, Trail
 from crm_server.log import bound, get_logger
 from crm_server.policy.decide import ever_allows
-from crm_server.policy.model import Decision, Principal
+from crm_server.policy.limits import Left
+from crm_server.policy.model import Decision, Policy, Principal
 from crm_server.tracing import describe_call, trace_id
-from crm_tools.catalogue import Tool
+from crm_tools.catalogue import AnyTool
 from crm_tools.errors import AnswerTooLargeError, CrmError, InternalError
-from crm_tools.handlers import Context
+
+_LITTLE = 3
+"""So few left of a limit are told in the answer itself."""
 
 LARGEST_ANSWER = 400_000
 """Characters of an answer. Hosts cut far earlier; over SSE the SDK's client takes no event of a megabyte."""
@@ -50,6 +54,8 @@ class CallAnswer:
     is_error: bool = False
     decision: Decision | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
+    left: tuple[Left, ...] = ()
+    """What is left of the limits after a write."""
 
     @cached_property
     def text(self) -> str:
@@ -57,25 +63,36 @@ class CallAnswer:
         return json.dumps(self.content, ensure_ascii=False, separators=(",", ":"))
 
 
+def offers(policy: Policy, tool: AnyTool) -> bool:
+    """Whether some call of the tool could be allowed."""
+    return any(ever_allows(policy, action, table) for action, table in tool.needs)
+
+
 class Caller:
     """Lists and calls tools for a principal."""
 
-    def __init__(self, crm: Crm, tools: tuple[Tool, ...]) -> None:
+    def __init__(self, crm: Crm, tools: tuple[AnyTool, ...]) -> None:
         self._crm = crm
-        self._offered = {
-            tool.name: tool for tool in tools if ever_allows(crm.policy, tool.action, tool.table.name)
-        }
+        self._tools = tools
+        self._policy = crm.policy
+        self._offered = self._offers()
 
-    def tools(self) -> tuple[Tool, ...]:
+    def _offers(self) -> dict[str, AnyTool]:
+        return {tool.name: tool for tool in self._tools if offers(self._crm.policy, tool)}
+
+    def tools(self) -> tuple[AnyTool, ...]:
         """The tools on offer. What is not among them cannot be called."""
+        if self._policy is not self._crm.policy:
+            self._policy, self._offered = self._crm.policy, self._offers()
         return tuple(self._offered.values())
 
-    def tool(self, name: str) -> Tool:
+    def tool(self, name: str) -> AnyTool:
         """The tool of this name.
 
         Raises:
             UnknownToolError: Not on offer; unknown and hidden tools are told apart by nobody.
         """
+        self.tools()
         if name not in self._offered:
             raise UnknownToolError(name)
         return self._offered[name]
@@ -93,14 +110,22 @@ class Caller:
             UnknownToolError: No such tool is on offer.
             InputNeededError: A human has to be asked by way of the client first.
         """
-        tool = self.tool(name)
-        trail = Trail(table=tool.table.name, effect=tool.action.value)
+        try:
+            tool = self.tool(name)
+        except UnknownToolError:
+            # Its name is the caller's own text, and so is no part of the audit.
+            self._crm.state.note(
+                {"kind": "call", "caller": principal.name, "tool": "(unknown)", "outcome": "unknown_tool"}
+            )
+            raise
         request_id = uuid4().hex[:12]
+        trail = Trail(tool.about, tool.effect, tool.name, request_id)
         crm_request_id.set(None)
         started = time.perf_counter()
         with bound(request_id=request_id, **trace_id()):
-            answer = await self._run(tool, arguments, principal, approver, trail, request_id)
+            answer = await self._run(tool, arguments, principal, approver, trail)
             outcome = answer.content["error"]["code"] if answer.is_error else "ok"
+            self._crm.state.note(call_event(trail, principal, self._kind(), outcome, crm_request_id.get()))
             describe_call(trail.table, trail.effect, outcome, answer.decision, request_id)
             log.info(
                 "call",
@@ -115,32 +140,40 @@ class Caller:
             )
         return answer
 
+    def _kind(self) -> str | None:
+        kind = str(self.environment()["kind"])
+        return None if kind == "unknown" else kind
+
     async def _run(
         self,
-        tool: Tool,
+        tool: AnyTool,
         arguments: Mapping[str, Any],
         principal: Principal,
         approver: Approver,
         trail: Trail,
-        request_id: str,
     ) -> CallAnswer:
+        if self._crm.policy.asks_environment:
+            await self._crm.identities.learn()
         async with self._crm.identities.learning() as asked:
-            gateway = Gateway(self._crm, principal, approver, trail, asked)
-            answer = await self._answer(tool, arguments, gateway, trail, request_id)
+            session = Session(self._crm, principal, approver, trail, asked)
+            try:
+                answer = await self._answer(tool, arguments, Gateway(session), trail)
+            finally:
+                await session.settle()
         return replace(answer, environment=self.environment())
 
     async def _answer(
-        self, tool: Tool, arguments: Mapping[str, Any], gateway: Gateway, trail: Trail, request_id: str
+        self, tool: AnyTool, arguments: Mapping[str, Any], gateway: Gateway, trail: Trail
     ) -> CallAnswer:
         try:
             tool.checker.check(arguments)
-            content = await tool.handler(arguments, Context(tool.table, self._crm.tables, gateway))
-            return _bounded(CallAnswer(content, decision=trail.decision))
+            content = await tool.run(arguments, self._crm.tables, gateway)
+            return _bounded(CallAnswer(_with_notes(content, trail), decision=trail.decision, left=trail.left))
         except InputNeededError:
             log.info("approval asked", tool=tool.name, table=trail.table, effect=trail.effect)
             raise
         except CrmError as error:
-            return _error_answer(error, request_id, trail)
+            return _error_answer(error, trail)
         except Exception:
             log.exception("unexpected error", tool=tool.name)
             return _error_answer(
@@ -148,7 +181,6 @@ class Caller:
                     "The server hit an unexpected error; its log has the cause under the correlation id. "
                     "If the call was a write, read the record before you try again."
                 ),
-                request_id,
                 trail,
             )
 
@@ -162,6 +194,21 @@ def _bounded(answer: CallAnswer) -> CallAnswer:
     return answer
 
 
-def _error_answer(error: CrmError, request_id: str, trail: Trail) -> CallAnswer:
-    details = {"code": error.code, "message": error.message, **error.details, "correlation_id": request_id}
-    return CallAnswer({"error": details}, is_error=True, decision=trail.decision)
+def _with_notes(content: Mapping[str, Any], trail: Trail) -> Mapping[str, Any]:
+    """The answer with what the caller has to know besides: what went wrong, which limit is nearly used up."""
+    notes = dict(content)
+    if trail.changes:
+        notes["change_id"] = trail.changes[-1]
+    if trail.warnings:
+        notes["warning"] = " ".join([*filter(None, [notes.get("warning")]), *trail.warnings])
+    if nearly := [one.words for one in trail.left if one.left <= max(_LITTLE, one.limit // 10)]:
+        notes["limits"] = nearly
+    return notes
+
+
+def _error_answer(error: CrmError, trail: Trail) -> CallAnswer:
+    details = {"code": error.code, "message": error.message, **error.details}
+    if trail.warnings:
+        details["message"] = " ".join([error.message, *trail.warnings])
+    details["correlation_id"] = trail.request_id
+    return CallAnswer({"error": details}, is_error=True, decision=trail.decision, left=trail.left)

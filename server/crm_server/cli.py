@@ -9,10 +9,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from crm_server import __version__
+from crm_server.policy_commands import add_policy_commands
 from crm_server.settings import DEFAULT_POLICY, Settings, SettingsError, read_settings
+from crm_server.state_commands import add_commands as add_state_commands
 from crm_tools.errors import CrmError
 
 OK, FAILED, USAGE = 0, 1, 2
@@ -30,6 +31,10 @@ def run(arguments: Sequence[str]) -> int:
     except CrmError as error:
         return _complain(error.message, USAGE)
     except KeyboardInterrupt:
+        return OK
+    except BrokenPipeError:
+        # Whoever reads this, such as head, has read enough. Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
 
 
@@ -71,16 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     _sandbox_options(sandbox)
     sandbox.set_defaults(command=_sandbox)
 
-    policy = commands.add_parser("policy", help="show or explain the policy")
-    about = policy.add_subparsers(required=True, metavar="show|explain")
-    show = about.add_parser("show", help="print the policy as a table")
-    _common(show)
-    show.set_defaults(command=_policy_show)
-    explain = about.add_parser("explain", help="print the decision on one call, without making it")
-    explain.add_argument("tool", help="name of a tool, such as delete_account")
-    explain.add_argument("arguments", nargs="*", metavar="ARGS", help="a JSON object, or name=value pairs")
-    _common(explain)
-    explain.set_defaults(command=_policy_explain)
+    add_state_commands(commands, _settings)
+    add_policy_commands(commands, _common, _settings)
     return parser
 
 
@@ -138,9 +135,9 @@ def _milliseconds(text: str) -> int:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    from crm_tools.catalogue import catalogue
+    from crm_tools.catalogue import all_tools
 
-    toolsets = dict.fromkeys(tool.toolset for tool in catalogue())
+    toolsets = dict.fromkeys(tool.toolset for tool in all_tools())
     return read_settings(os.environ, toolsets, policy=options.policy, toolsets=options.toolsets)
 
 
@@ -150,6 +147,7 @@ def _serve(options: argparse.Namespace) -> int:
     from crm_server.app import build_application
     from crm_server.log import configure_logging
     from crm_server.protocol import build_server
+    from crm_server.reloading import reloaded_on_hangup
     from crm_server.tracing import start_tracing
     from crm_server.transports import (
         CannotListenError,
@@ -171,15 +169,19 @@ def _serve(options: argparse.Namespace) -> int:
 
     async def serve() -> None:
         try:
-            if options.transport == "stdio":
-                if sys.stdin.isatty():
-                    sys.stderr.write("Waiting for an MCP client on standard input. Ctrl-D ends.\n")
-                await serve_stdio(server)
-            else:
-                over_http = serve_http if options.transport == "http" else serve_sse
-                await over_http(server, options.host, options.port, _announce)
+            with reloaded_on_hangup(application.reload_policy):
+                await serve_chosen()
         finally:
             await application.aclose()
+
+    async def serve_chosen() -> None:
+        if options.transport == "stdio":
+            if sys.stdin.isatty():
+                sys.stderr.write("Waiting for an MCP client on standard input. Ctrl-D ends.\n")
+            await serve_stdio(server)
+        else:
+            over_http = serve_http if options.transport == "http" else serve_sse
+            await over_http(server, options.host, options.port, _announce)
 
     try:
         anyio.run(serve)
@@ -267,46 +269,3 @@ def _sandbox(options: argparse.Namespace) -> int:
         where = error.filename or f"port {options.port}"
         return _complain(f"cannot use {where}: {error.strerror}", USAGE)
     return OK
-
-
-def _policy_show(options: argparse.Namespace) -> int:
-    from crm_server.policy.explain import show
-    from crm_server.policy.load import load_policy
-    from crm_tools.description import load
-
-    tables = load().tables
-    _print(show(load_policy(_settings(options).policy, tables), tables))
-    return OK
-
-
-def _policy_explain(options: argparse.Namespace) -> int:
-    from crm_server.explaining import explain_call
-
-    _print(explain_call(_settings(options), options.tool, _call_arguments(options.arguments)))
-    return OK
-
-
-def _call_arguments(words: Sequence[str]) -> dict[str, Any]:
-    import json
-
-    text = " ".join(words)
-    if text.lstrip().startswith("{"):
-        try:
-            parsed: dict[str, Any] = json.loads(text)
-        except ValueError:
-            raise SettingsError("ARGS is not a JSON object.") from None
-        return parsed
-    arguments: dict[str, Any] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise SettingsError(f"ARGS are a JSON object or name=value pairs; {word!r} is neither.")
-        try:
-            arguments[name] = json.loads(value)
-        except ValueError:
-            arguments[name] = value
-    return arguments
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text.rstrip("\n") + "\n")

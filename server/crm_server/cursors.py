@@ -26,11 +26,15 @@ _MOST_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """What a cursor stands for. ``link`` is the nextLink, to be sent back unchanged."""
+    """What a cursor stands for. ``link`` is the nextLink, to be sent back unchanged.
+
+    ``stamp`` is that of what the policy narrowed the query to, which the link holds.
+    """
 
     query: Query
     link: str
     walk: Walk
+    stamp: str = ""
 
     def on(self, link: str) -> Continuation:
         """The continuation behind the page that this one leads to.
@@ -38,12 +42,12 @@ class Continuation:
         Raises:
             UnreadableAnswerError: The link was followed before: the pages go round in a circle.
         """
-        return Continuation(self.query, link, self.walk.step(link))
+        return Continuation(self.query, link, self.walk.step(link), self.stamp)
 
 
-def continuation(query: Query, link: str) -> Continuation:
+def continuation(query: Query, link: str, stamp: str = "") -> Continuation:
     """The continuation behind the first page of a query."""
-    return Continuation(query, link, Walk(_digest(link)))
+    return Continuation(query, link, Walk(_digest(link)), stamp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Cursors:
         """The cursor for a continuation. Only the same caller can open it, within an hour."""
         content = {"q": _dump(continuation.query), "l": continuation.link, "e": (now + LIFETIME).timestamp()}
         content["w"] = [continuation.walk.milestone, continuation.walk.stride, continuation.walk.steps]
+        content["s"] = continuation.stamp
         payload = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
         return base64.urlsafe_b64encode(self._tag(payload, caller) + payload).decode().rstrip("=")
 
@@ -114,7 +119,7 @@ class Cursors:
         query = _load(content["q"])
         if now.timestamp() > content["e"] or query.table != table:
             raise refused
-        return Continuation(query, content["l"], Walk(*content["w"]))
+        return Continuation(query, content["l"], Walk(*content["w"]), content["s"])
 
     def _tag(self, payload: bytes, caller: str) -> bytes:
         return hmac.digest(self._key, caller.encode() + b"\0" + payload, hashlib.sha256)[:_TAG_BYTES]

@@ -6,6 +6,7 @@ The tool's own handler runs on a gateway that judges each operation as always, a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -13,11 +14,12 @@ import anyio
 
 from crm_server.approval import Plan
 from crm_server.dataverse.client import DataverseClient
-from crm_server.gateway import Crm, Gateway, Trail
+from crm_server.gateway import Crm, Gateway, Session, Trail
 from crm_server.policy.explain import explain
 from crm_server.policy.load import load_policy
-from crm_server.policy.model import Decision, Principal
+from crm_server.policy.model import Decision, Policy, Principal
 from crm_server.settings import Settings
+from crm_server.state import open_memory
 from crm_tools.catalogue import Tool, catalogue
 from crm_tools.description import load
 from crm_tools.errors import UnknownNameError
@@ -25,7 +27,22 @@ from crm_tools.handlers import Context
 from crm_tools.operations import Access, Operation
 
 
-def explain_call(settings: Settings, tool_name: str, arguments: Mapping[str, Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks, in which kind of environment, and when: None is not known, and now."""
+
+    principal: Principal = field(default_factory=Principal)
+    environment: str | None = None
+    at: datetime | None = None
+
+    def now(self) -> datetime:
+        """The moment of asking."""
+        return self.at or datetime.now(UTC)
+
+
+def explain_call(
+    settings: Settings, tool_name: str, arguments: Mapping[str, Any], asking: Asking | None = None
+) -> str:
     """The decision on a call of this tool with these arguments, as text.
 
     Raises:
@@ -33,17 +50,30 @@ def explain_call(settings: Settings, tool_name: str, arguments: Mapping[str, Any
         InputError: The arguments do not fit the tool.
         PolicyFileError: The policy cannot be read.
     """
-    tables = load().tables
-    policy = load_policy(settings.policy, tables)
+    policy = load_policy(settings.policy, load().tables)
+    return explain(policy, tool_name, judged_call(policy, tool_name, arguments, asking or Asking()))
+
+
+def judged_call(
+    policy: Policy, tool_name: str, arguments: Mapping[str, Any], asking: Asking
+) -> list[tuple[Access, Decision]]:
+    """The decisions on what a call of this tool with these arguments touches.
+
+    Raises:
+        UnknownNameError: No such tool.
+        InputError: The arguments do not fit the tool.
+    """
     tool = _tool(tool_name)
     tool.checker.check(arguments)
-    crm = Crm("", "", tables, policy, client=_no_client, now=lambda: datetime.now(UTC))
-    return explain(policy, tool.name, anyio.run(_judged, tool, arguments, crm))
+    crm = Crm("", "", load().tables, policy, client=_no_client, now=asking.now, state=open_memory(asking.now))
+    return anyio.run(_judged, tool, arguments, _JudgingSession(crm, asking))
 
 
-async def _judged(tool: Tool, arguments: Mapping[str, Any], crm: Crm) -> list[tuple[Access, Decision]]:
+async def _judged(
+    tool: Tool, arguments: Mapping[str, Any], session: _JudgingSession
+) -> list[tuple[Access, Decision]]:
     try:
-        await tool.handler(arguments, Context(tool.table, crm.tables, _JudgingGateway(crm)))
+        await tool.handler(arguments, Context(tool.table, session.crm.tables, Gateway(session)))
     except _JudgedError as judged:
         return judged.decisions
     raise AssertionError("a handler ended without asking the CRM for anything")
@@ -57,14 +87,20 @@ class _JudgedError(Exception):
         self.decisions = decisions
 
 
-class _JudgingGateway(Gateway):
+class _JudgingSession(Session):
     """Stops at the first judgement, before anything else happens."""
 
-    def __init__(self, crm: Crm) -> None:
-        super().__init__(crm, Principal(), _NobodyToAsk(), Trail())
+    def __init__(self, crm: Crm, asking: Asking) -> None:
+        super().__init__(crm, asking.principal, _NobodyToAsk(), Trail())
+        self._asking = asking
 
-    def _judge(self, operation: Operation) -> NoReturn:
-        raise _JudgedError(self._crm.judge(operation, self._principal))
+    @property
+    def environment(self) -> str | None:
+        """The kind of environment that was asked about."""
+        return self._asking.environment
+
+    async def judge(self, operation: Operation) -> NoReturn:
+        raise _JudgedError(list(self.quietly(operation).parts))
 
 
 class _NobodyToAsk:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from crm_tools.errors import closest
@@ -58,6 +59,30 @@ SETTINGS = (
     Setting("DYNAMICS_CERTIFICATE_PASSWORD", "certificate_password", "Password of that file", "its value"),
     Setting("DYNAMICS_TOKEN_COMMAND", "token_command", "Program that prints a token", "get-token --crm"),
     Setting("DYNAMICS_POLICY", "policy", "Preset or policy file", "read-only"),
+    Setting(
+        "DYNAMICS_ROLES", "roles", "Roles of the caller on this machine, for rules with roles", "sales,lead"
+    ),
+    Setting(
+        "DYNAMICS_STATE",
+        "state",
+        "Where budgets, plans, journal and audit are kept: a file, postgresql://..., or memory",
+        "postgresql://crm@db/crm",
+    ),
+    Setting(
+        "DYNAMICS_STATE_KEY",
+        "state_key",
+        "Key file of the state; the same for all servers that share it",
+        "state.key",
+    ),
+    Setting(
+        "DYNAMICS_KEEP_CHANGES_DAYS",
+        "keep_changes_days",
+        "Days that changes can be listed and undone; 90 unless set",
+        "30",
+    ),
+    Setting(
+        "DYNAMICS_KEEP_AUDIT_DAYS", "keep_audit_days", "Days that the audit is kept; always unless set", "400"
+    ),
     Setting("DYNAMICS_TOOLSETS", "toolsets", "Tables to offer tools for", "accounts,contacts"),
     Setting("DYNAMICS_LOG_LEVEL", "log_level", "debug, info, warning or error", "info"),
 )
@@ -81,6 +106,11 @@ class Settings:
     token_command: str | None = field(default=None, repr=False)
     federated_token_file: str | None = None
     policy: str = DEFAULT_POLICY
+    roles: frozenset[str] = frozenset()
+    state: str | None = field(default=None, repr=False)
+    state_key: str | None = None
+    keep_changes_days: int = 90
+    keep_audit_days: int | None = None
     toolsets: tuple[str, ...] | None = None
     log_level: str = "info"
 
@@ -111,7 +141,46 @@ def read_settings(environ: Mapping[str, str], known_toolsets: Iterable[str], **f
     if (level := values.get("log_level", "info")) not in LOG_LEVELS:
         raise SettingsError(f"Unknown log level {level!r}.{did_you_mean(level, LOG_LEVELS)}")
     private = _yes_or_no("DYNAMICS_PRIVATE_NETWORK", values.pop("private_network", "false"))
-    return Settings(**values, toolsets=toolsets, private_network=private)
+    others: dict[str, Any] = {name: _READ.get(name, str)(value) for name, value in values.items()}
+    return Settings(**others, toolsets=toolsets, private_network=private)
+
+
+def state_url(text: str) -> str:
+    """The address of the state's database; a path is one of an SQLite file, ``memory`` ends with the process.
+
+    Raises:
+        SettingsError: It is none that is known.
+    """
+    if text == "memory":
+        return "sqlite://"
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return f"sqlite:///{Path(text).expanduser().absolute()}"
+    try:
+        known = scheme in ("sqlite", "postgresql", "postgres") and urlsplit(text).port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise SettingsError("DYNAMICS_STATE is a file, postgresql://user@host/database, or memory.")
+    return text
+
+
+def _days(variable: str) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or not 0 < int(text) <= 36_500:
+            raise SettingsError(f"{variable} is a number of days from 1 to 36500.")
+        return int(text)
+
+    return read
+
+
+_READ: Mapping[str, Callable[[str], Any]] = {
+    "roles": lambda text: frozenset(name.strip() for name in text.split(",") if name.strip()),
+    "state": state_url,
+    "keep_changes_days": _days("DYNAMICS_KEEP_CHANGES_DAYS"),
+    "keep_audit_days": _days("DYNAMICS_KEEP_AUDIT_DAYS"),
+}
+"""How settings that are not just texts are read."""
 
 
 def _yes_or_no(variable: str, text: str) -> bool:

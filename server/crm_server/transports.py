@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.requests import Request
 
@@ -44,6 +44,10 @@ class LoopbackRequiredError(ValueError):
     """The address can be reached from other machines."""
 
 
+TOLD = NotificationOptions(tools_changed=True)
+"""What clients are told of: a policy that is read anew may offer other tools."""
+
+
 class CannotListenError(OSError):
     """The address cannot be listened on."""
 
@@ -56,7 +60,7 @@ async def serve_stdio(server: Server[Any]) -> None:
     """Serves one client on stdin and stdout until stdin ends or a signal comes."""
     with _only_error(), _stop_on_signals() as stop:
         async with _last_resort(stop), stdio_streams(stop) as (read_stream, write_stream):
-            await server.run(read_stream, write_stream, server.create_initialization_options())
+            await server.run(read_stream, write_stream, server.create_initialization_options(TOLD))
 
 
 async def serve_http(server: Server[Any], host: str, port: int, on_ready: OnReady) -> None:
@@ -190,7 +194,7 @@ def _sse_app(server: Server[Any], lifespan_state: Any, security: TransportSecuri
                     read_stream,
                     write_stream,
                     lifespan_state=lifespan_state,
-                    init_options=server.create_initialization_options(),
+                    init_options=server.create_initialization_options(TOLD),
                 )
 
     app = Starlette(

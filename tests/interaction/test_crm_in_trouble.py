@@ -56,7 +56,8 @@ async def test_the_error_is_ours_with_the_crms_code_and_a_correlation_id(
         of_write = "unavailable" if code == "unreadable_answer" else code
         for tool, arguments, expected in (
             ("get_lead", {"leadid": KEY}, code),
-            ("update_lead", {"leadid": KEY, "lastname": "x"}, of_write),
+            ("update_lead", {"leadid": KEY, "lastname": "x"}, code),
+            ("create_lead", {"lastname": "x"}, of_write),
         ):
             result = await client.call_tool(tool, arguments)
             assert result.is_error

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from crm_server.policy.load import PRESETS, PolicyFileError, load_policy
-from crm_server.policy.model import Effect, Limits, Policy, Rule
-from crm_tools.operations import Action
+from crm_server.policy.keys import PRESETS
+from crm_server.policy.load import PolicyFileError, load_policy
+from crm_server.policy.model import MOST_COUNTED, Effect, Limits, Policy, Rule
+from crm_tools.operations import READING, Action
 from crm_tools.tables import Table
 
 Read = Callable[[str], Policy]
@@ -21,18 +22,6 @@ effect = "allow"
 actions = ["read"]
 tables = ["*"]
 """
-
-
-@pytest.fixture
-def read(tmp_path: Path, tables: Mapping[str, Table]) -> Read:
-    """Loads a policy from a file named mine.toml with the given text."""
-
-    def load(text: str) -> Policy:
-        file = tmp_path / "mine.toml"
-        file.write_text(text, encoding="utf-8")
-        return load_policy(str(file), tables)
-
-    return load
 
 
 def rule(**changed: str) -> str:
@@ -73,6 +62,27 @@ def test_an_empty_file_is_a_policy_that_allows_nothing(read: Read) -> None:
     assert read("") == Policy("mine", (), Limits(), {})
 
 
+def test_limits_are_those_of_all_callers_together_and_of_each(read: Read) -> None:
+    policy = read(
+        """
+        [limits]
+        writes_per_minute = 30
+        writes_per_day = 300
+        deletes_per_day = 20
+        records_per_day = 200
+        rows_per_hour = 9000
+        rows_per_read = 500
+        rows_per_bulk = 20000
+
+        [limits.each_caller]
+        writes_per_minute = 10
+        records_per_day = 0
+        """
+    )
+    assert policy.limits == Limits(30, 300, 20, 200, 9000, 500, 20_000)
+    assert policy.each_caller == Limits(writes_per_minute=10, records_per_day=0)
+
+
 def test_a_byte_order_mark_is_no_error(read: Read) -> None:
     assert read("\ufeff" + RULE).rules[0].id == "read-everything"
 
@@ -103,70 +113,93 @@ def test_hiding_a_column_hides_what_discloses_it(
 
 # fmt: off
 REFUSED = [
-    # text of the file, what the message says
-    ("name =",                            "It is not valid TOML: Invalid value (at end of document)."),
-    ('name = "a"\nrules = [',             "not valid TOML"),
-    ('name = "a"\n[[rules]\n',            "(at line 2, column 8)"),
-    ('name = "a"\nname = "b"\n',          "(at line 2"),
-    ("nme = 'a'",                         "Unknown key 'nme'. Did you mean name?"),
-    ("[[rule]]",                          "Unknown key 'rule'. Did you mean rules?"),
-    ("[hiden]",                           "Unknown key 'hiden'. Did you mean hidden?"),
-    ("[limit]",                           "Unknown key 'limit'. Did you mean limits?"),
-    ("zzz = 1",                           "Unknown key 'zzz'. Known: name, rules, limits, hidden."),
-    ("name = 3",                          'name must be a text of 1 to 60 characters, such as name ='),
-    ('name = ""',                         "name must be a text of 1 to 60 characters"),
-    ('name = "a\\nb"',                    "name must be a text of 1 to 60 characters"),
-    (f'name = "{"a" * 61}"',              "name must be a text of 1 to 60 characters"),
-    ("[rules]",                           "Each rule starts with a line [[rules]], in two pairs of brackets"),
-    ("rules = [1]",                       "Each rule starts with a line [[rules]]"),
-    (rule(efect='"deny"'),                "Rule 1: Unknown key 'efect'. Did you mean effect?"),
-    (rule(id=""),                         "Rule 1: id is missing; a rule has id, effect, actions, tables."),
-    (rule(effect=""),                     "Rule 1: effect is missing"),
-    (rule(actions=""),                    "Rule 1: actions is missing"),
-    (rule(tables=""),                     "Rule 1: tables is missing"),
-    (rule(id='""'),                       "Rule 1: id must be a text of up to 64 letters, digits and - _ ."),
-    (rule(id='"a b"'),                    "Rule 1: id must be"),
-    (rule(id='"limit:x"'),                "Rule 1: id must be"),
-    (rule(id='"a\\n"'),                   "Rule 1: id must be"),
-    (rule(id="7"),                        "Rule 1: id must be"),
-    (rule() + "\n" + rule(),              "Rule 2: the id 'r' is taken by a rule before it; ids are unique."),
-    (rule(effect='"alow"'),               "Rule 1 (r): Unknown effect 'alow'. Did you mean allow?"),
-    (rule(effect='"Deny"'),               "Rule 1 (r): Unknown effect 'Deny'. Did you mean deny?"),
-    (rule(effect='["deny"]'),             "Rule 1 (r): effect must be one of allow, deny, confirm"),
-    (rule(actions='["updat"]'),           "Rule 1 (r): Unknown action 'updat'. Did you mean update?"),
-    (rule(actions='["read", "write"]'),   "Rule 1 (r): Unknown action 'write'."),
-    (rule(actions='["*"]'),               "Unknown action '*'. Known: read, create, update, delete."),
-    (rule(actions="[]"),                  'actions is empty; name at least one, such as ["read"].'),
-    (rule(actions='"read"'),              'Rule 1 (r): actions must be a list of texts, such as ["read"].'),
-    (rule(actions="[1]"),                 "Rule 1 (r): actions must be a list of texts"),
-    (rule(tables='["acount"]'),           "Rule 1 (r): Unknown table 'acount'. Did you mean account"),
-    (rule(tables='["contacts"]'),         "Rule 1 (r): Unknown table 'contacts'. Did you mean contact"),
-    (rule(tables="[]"),                   'tables is empty; name at least one, such as ["account"].'),
-    (rule(tables='["*", "lead"]'),        'tables = ["*"] means every table and takes no other name'),
-    ("limits = 3",                        "limits is a section that starts with a line [limits]."),
-    ("[limits]\nwrite_per_minute = 3",    "Unknown key 'write_per_minute'. Did you mean writes_per_minute?"),
-    ("[limits]\nwrites_per_minute = -1",  "writes_per_minute must be a whole number, 0 or more"),
-    ("[limits]\nrows_per_read = 1.5",     "rows_per_read must be a whole number, 0 or more"),
-    ("[limits]\ndeletes_per_day = true",  "deletes_per_day must be a whole number, 0 or more"),
-    ("[limits]\ndeletes_per_day = '3'",   "deletes_per_day must be a whole number, 0 or more"),
-    ("[limits]\ndeletes_per_day = 10001", "deletes_per_day can be at most 10,000; leave it out"),
-    ("hidden = ['birthdate']",            "hidden is a section that starts with a line [hidden]."),
-    ("[hidden]\nconatct = ['birthdate']", "[hidden]: Unknown table 'conatct'. Did you mean contact?"),
-    ("[hidden]\ncontact = ['birthdat']",  "contact: Unknown column 'birthdat'. Did you mean birthdate?"),
-    ("[hidden]\ncontact = 'birthdate'",   '[hidden]: contact must be a list of texts, such as ["fullname"].'),
-    ("[hidden]\ncontact = ['contactid']", "contactid is the table's key and cannot be hidden"),
+    # text of the file, the line that is named, what the message says
+    ("name =",                            1, "It is not valid TOML: Invalid value."),
+    ('name = "a"\nrules = [',            2, "not valid TOML"),
+    ('name = "a"\n[[rules]\n',          2, "(at column 8)"),
+    ('name = "a"\nname = "b"\n',        2, "It is not valid TOML: Cannot overwrite a value"),
+    ("nme = 'a'",                         1, "Unknown key 'nme'. Did you mean name?"),
+    ("[[rule]]",                          1, "Unknown key 'rule'. Did you mean rules?"),
+    ("\n[hiden]",                        2, "Unknown key 'hiden'. Did you mean hidden?"),
+    ("[limit]",                           1, "Unknown key 'limit'. Did you mean limits?"),
+    ("zzz = 1", 1,
+     "Unknown key 'zzz'. Known: name, extends, remove, rules, limits, hidden, audited, ask_after_reading."),
+    ("name = 3", 1,
+     'name must be a text of 1 to 60 characters, such as name = "sales".'),
+    ('name = ""',                         1, "name must be a text of 1 to 60 characters"),
+    ('name = "a\\nb"',                  1, "name must be a text of 1 to 60 characters"),
+    (f'name = "{"a" * 61}"',              1, "name must be a text of 1 to 60 characters"),
+    ("[rules]", 1,
+     "rules must be sections that each start with a line [[rules]], in two"),
+    ("rules = [1]",                       1, "rules must be sections that each start with a line [[rules]]"),
+    (rule(efect='"deny"'),                6, "Rule 1 (r): Unknown key 'efect'. Did you mean effect?"),
+    (rule(id=""), 1,
+     "Rule 1: id is missing; needed are id, effect, actions, tables."),
+    (rule(effect=""),                     1, "Rule 1 (r): effect is missing"),
+    (rule(actions=""),                    1, "Rule 1 (r): actions is missing"),
+    (rule(tables=""),                     1, "Rule 1 (r): tables is missing"),
+    (rule(id='""'), 2,
+     "Rule 1: id must be a text of up to 64 letters, digits and - _ ."),
+    (rule(id='"a b"'),                    2, "Rule 1 (a b): id must be"),
+    (rule(id='"limit:x"'),                2, "id must be"),
+    (rule(id='"a\\n"'),                 2, "id must be"),
+    (rule(id="7"),                        2, "Rule 1: id must be"),
+    (rule() + "\n" + rule(), 7,
+     "Rule 2: the id 'r' is taken by a rule before it; ids are unique."),
+    (rule(effect='"alow"'),               3, "Rule 1 (r): Unknown effect 'alow'. Did you mean allow?"),
+    (rule(effect='"Deny"'),               3, "Rule 1 (r): Unknown effect 'Deny'. Did you mean deny?"),
+    (rule(effect='["deny"]'),             3, "Rule 1 (r): effect must be one of allow, deny, confirm"),
+    (rule(actions='["updat"]'),           4, "Rule 1 (r): Unknown action 'updat'. Did you mean update?"),
+    (rule(actions='[\n"read",\n"write"\n]'), 6, "Rule 1 (r): Unknown action 'write'."),
+    (rule(actions='["*"]'),               4, "Unknown action '*'. Known: read, search, aggregate, create,"),
+    (rule(actions="[]"), 4,
+     'actions must be a list of at least one action, such as actions = ["read"'),
+    (rule(actions='"read"'),              4, "Rule 1 (r): actions must be a list of at least one action"),
+    (rule(actions="[1]"),                 4, "Rule 1 (r): actions must be a list"),
+    (rule(tables='["acount"]'),           5, "Rule 1 (r): Unknown table 'acount'. Did you mean account"),
+    (rule(tables='["contacts"]'),         5, "Rule 1 (r): Unknown table 'contacts'. Did you mean contact"),
+    (rule(tables="[]"),                   5, "tables must be a list of at least one table"),
+    (rule(tables='["*", "lead"]'),        5, 'tables = ["*"] means every table and takes no other name'),
+    ("limits = 3",                        1, "limits must be a section that starts with a line [limits]."),
+    ("[limits]\nwrite_per_minute = 3",   2, "Unknown key 'write_per_minute'. Did you mean writes_per_minute"),
+    ("[limits]\nwrites_per_minute = -1", 2,
+     "[limits]: writes_per_minute must be a whole number from 0 to"),
+    ("[limits]\nrows_per_read = 1.5",    2, "rows_per_read must be a whole number of 0 or more"),
+    ("[limits]\ndeletes_per_day = true", 2, "deletes_per_day must be a whole number from 0"),
+    ("[limits]\ndeletes_per_day = '3'",  2, "deletes_per_day must be a whole number from 0"),
+    (f"[limits]\ndeletes_per_day = {MOST_COUNTED + 1}", 2,
+     f"deletes_per_day must be a whole number from 0 to {MOST_COUNTED:,}"),
+    (f"[limits]\nrecords_per_day = {MOST_COUNTED + 1}", 2,
+     f"records_per_day must be a whole number from 0 to {MOST_COUNTED:,}"),
+    (f"[limits]\nrows_per_hour = {MOST_COUNTED + 1}", 2,
+     f"rows_per_hour must be a whole number from 0 to {MOST_COUNTED:,}"),
+    ("[limits]\nrows_per_bulk = '5'",    2, "rows_per_bulk must be a whole number of 0 or more"),
+    ("limits.each_caller = 3", 1,
+     "each_caller must be a section that starts with a line [limits.each_caller]."),
+    ("[limits.each_caller]\nrows_per_read = 5", 2,
+     "[limits.each_caller]: Unknown key 'rows_per_read'. Did you mean rows_per_hour"),
+    ("[limits.each_caller]\nwrites_per_day = -5", 2,
+     "[limits.each_caller]: writes_per_day must be a whole number"),
+    ("[limits]\nwrites_per_day = 5\n[limits.each_caller]\nwrites_per_day = 6", 4,
+     "[limits.each_caller]: writes_per_day of 6 can never be reached: all callers together have 5."),
+    ("hidden = ['birthdate']",            1, "hidden must be a section that starts with a line [hidden]."),
+    ("[hidden]\nconatct = ['birthdate']", 2, "[hidden]: Unknown table 'conatct'. Did you mean contact?"),
+    ("[hidden]\ncontact = ['birthdat']", 2, "contact: Unknown column 'birthdat'. Did you mean birthdate?"),
+    ("[hidden]\ncontact = 'birthdate'", 2,
+     '[hidden]: contact must be a list of texts, such as ["birthdate"].'),
+    ("[hidden]\ncontact = ['contactid']", 2, "contactid is the table's key and cannot be hidden"),
 ]
 # fmt: on
 
 
-@pytest.mark.parametrize(("text", "message"), REFUSED)
-def test_what_is_not_understood_is_refused_with_what_to_change(
-    read: Read, tmp_path: Path, text: str, message: str
+@pytest.mark.parametrize(("text", "line", "message"), REFUSED)
+def test_what_is_not_understood_is_refused_with_its_line_and_what_to_change(
+    read: Read, tmp_path: Path, text: str, line: int, message: str
 ) -> None:
     with pytest.raises(PolicyFileError) as refused:
         read(text)
     assert message in str(refused.value)
-    assert str(refused.value).startswith(f"Policy {tmp_path / 'mine.toml'}: ")
+    assert str(refused.value).startswith(f"Policy {tmp_path / 'mine.toml'}, line {line}: ")
 
 
 # fmt: off
@@ -223,7 +256,7 @@ def test_a_preset_is_not_replaced_by_a_file_of_its_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "read-only").write_text(rule(actions='["delete"]'))
-    assert load_policy("read-only", tables).rules[0].actions == {Action.READ}
+    assert load_policy("read-only", tables).rules[0].actions == READING
 
 
 @pytest.mark.parametrize("preset", PRESETS)

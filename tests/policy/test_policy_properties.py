@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from hypothesis import Phase, find, given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from crm_server.policy.decide import combine, decide, ever_allows
 from crm_server.policy.explain import explain
+from crm_server.policy.limits import COUNTED
 from crm_server.policy.model import (
     Decision,
     Effect,
@@ -18,6 +20,7 @@ from crm_server.policy.model import (
     Principal,
     Rule,
     Spent,
+    Used,
 )
 from crm_tools.operations import Access, Action
 
@@ -48,13 +51,20 @@ policies = st.builds(
     Policy,
     name=st.just("generated"),
     rules=st.lists(any_rule, max_size=6).map(tuple),
-    limits=st.builds(Limits, limit, limit, limit),
+    limits=st.builds(Limits, writes_per_minute=limit, deletes_per_day=limit, rows_per_read=limit),
     hidden=st.dictionaries(st.sampled_from(TABLES), columns, max_size=2),
 )
 accesses = st.builds(
     Access, st.sampled_from(Action), st.sampled_from(TABLES), columns, columns, st.integers(0, 10)
 )
-spents = st.builds(Spent, st.integers(0, 6), st.integers(0, 6))
+
+
+def used(names: Iterable[str]) -> st.SearchStrategy[dict[str, Used]]:
+    return st.fixed_dictionaries({name: st.builds(Used, st.integers(0, 6)) for name in names})
+
+
+COUNTED_NAMES = tuple(one.name for one in COUNTED)
+spents = st.builds(Spent, used(COUNTED_NAMES), used(COUNTED_NAMES))
 decisions = st.builds(decide, policies, st.just(Principal()), accesses, st.just(NOW), spents)
 
 
@@ -104,7 +114,12 @@ def test_hiding_a_column_never_widens(
 @EXAMPLES
 @given(policies, accesses, spents)
 def test_more_writes_before_never_widen(policy: Policy, access: Access, spent: Spent) -> None:
-    more = Spent(spent.writes_last_minute + 1, spent.deletes_last_day + 1)
+    more = Spent(
+        *(
+            {name: Used(one.amount + 1) for name, one in side.items()}
+            for side in (spent.everyone, spent.caller)
+        )
+    )
     assert strictness(policy, access, more) >= strictness(policy, access, spent)
 
 

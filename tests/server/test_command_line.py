@@ -125,23 +125,27 @@ def test_the_log_names_the_call_and_holds_no_value(tmp_path: Path) -> None:
             "name": "create_lead", "arguments": {"lastname": "Kanarienvogel", "description": "hush-hush"}}},
     ]  # fmt: skip
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DYNAMICS_")}
-    finished = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-m", "crm_server", "serve", "--sandbox"],
-        input="".join(json.dumps(request) + "\n" for request in requests),
         env=clean,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=30,
-        check=False,
-    )
-    answers = [json.loads(line) for line in finished.stdout.splitlines()]
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write("".join(json.dumps(request) + "\n" for request in requests))
+        server.stdin.flush()
+        answers = [json.loads(server.stdout.readline()) for _ in range(2)]
+        _, log = server.communicate(timeout=30)
     assert [answer["id"] for answer in answers] == [1, 2]
-    events = [json.loads(line) for line in finished.stderr.splitlines()]
+    events = [json.loads(line) for line in log.splitlines()]
     call = next(event for event in events if event["event"] == "call")
     assert call["tool"] == "create_lead"
     assert (call["table"], call["effect"], call["decision"]) == ("lead", "create", "allowed")
     assert call["request_id"]
     assert call["crm_request_id"]
     assert call["duration_ms"] > 0
-    assert "Kanarienvogel" not in finished.stderr
-    assert "hush-hush" not in finished.stderr
+    assert "Kanarienvogel" not in log
+    assert "hush-hush" not in log

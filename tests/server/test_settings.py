@@ -123,3 +123,22 @@ def test_a_private_network_is_allowed_by_the_word_true_only() -> None:
     assert read_settings({"DYNAMICS_PRIVATE_NETWORK": "false"}, []).private_network is False
     with pytest.raises(SettingsError, match="DYNAMICS_PRIVATE_NETWORK must be true or false"):
         read_settings({"DYNAMICS_PRIVATE_NETWORK": "yes"}, [])
+
+
+@pytest.mark.parametrize("text", ["mysql://crm@db/crm", "postgresql://crm@db:port/crm", "http://db"])
+def test_a_state_that_is_no_database_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="DYNAMICS_STATE is a file, postgresql://"):
+        read_settings({"DYNAMICS_STATE": text}, [])
+
+
+@pytest.mark.parametrize("variable", ["DYNAMICS_KEEP_CHANGES_DAYS", "DYNAMICS_KEEP_AUDIT_DAYS"])
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "1.5"])
+def test_days_to_keep_are_days(variable: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable} is a number of days"):
+        read_settings({variable: text}, [])
+
+
+def test_roles_and_places_of_the_state_are_read() -> None:
+    given = {"DYNAMICS_ROLES": "sales, lead", "DYNAMICS_STATE": "memory", "DYNAMICS_KEEP_AUDIT_DAYS": "30"}
+    settings = read_settings(given, [])
+    assert (settings.roles, settings.state, settings.keep_audit_days) == ({"sales", "lead"}, "sqlite://", 30)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from crm_tools import handlers
+from crm_tools import change_handlers, handlers
 from crm_tools.checking import ArgumentChecker
 from crm_tools.description import ApiDescription, ApiOperation, Verb, load
 from crm_tools.handlers import Answer, Arguments, Context
-from crm_tools.operations import Action
-from crm_tools.schemas import JsonSchema, input_schema, output_schema
+from crm_tools.operations import READING, Action, CrmPort
+from crm_tools.schemas import (
+    LIST_CHANGES_INPUT,
+    UNDO_CHANGE_INPUT,
+    JsonSchema,
+    input_schema,
+    output_schema,
+)
 from crm_tools.tables import CHOICE_TYPES, Table
 
 Handler = Callable[[Arguments, Context], Awaitable[Answer]]
+OwnHandler = Callable[[Arguments, Mapping[str, Table], CrmPort], Awaitable[Answer]]
+
+CHANGES = "changes"
+"""The toolset of the journal."""
 
 HANDLERS: tuple[tuple[str, Handler], ...] = (
     ("listAccounts", handlers.list_rows),
@@ -103,6 +113,30 @@ class Tool:
         return _ACTIONS[self.operation.verb]
 
     @property
+    def about(self) -> str:
+        """The name of its table, for the log."""
+        return self.table.name
+
+    @property
+    def effect(self) -> str:
+        """What it does, for the log."""
+        return self.action.value
+
+    @property
+    def needs(self) -> tuple[tuple[Action, str], ...]:
+        """The actions on tables one of which has to be possible for the tool to be of use."""
+        return ((self.action, self.table.name),)
+
+    @property
+    def operation_id(self) -> str:
+        """The operation of the API description that it stands for."""
+        return self.operation.operation_id
+
+    async def run(self, arguments: Arguments, tables: Mapping[str, Table], port: CrmPort) -> Answer:
+        """Run the handler on the port."""
+        return await self.handler(arguments, Context(self.table, tables, port))
+
+    @property
     def hints(self) -> Hints:
         """Behaviour hints, from the action alone."""
         return _HINTS[self.action]
@@ -129,6 +163,75 @@ class Tool:
     def description(self) -> str:
         """What the model reads to decide whether and how to call the tool."""
         return _description(self.operation.verb, self.table, self.operation.summary)
+
+
+@dataclass(frozen=True)
+class OwnTool:
+    """A tool that stands for no operation of the API description, but for one of the server itself."""
+
+    name: str
+    title: str
+    description: str
+    effect: str
+    toolset: str
+    hints: Hints
+    input_schema: JsonSchema
+    output_schema: JsonSchema
+    handler: OwnHandler
+    needs: tuple[tuple[Action, str], ...]
+    about: str = ""
+    operation_id: str | None = None
+
+    @cached_property
+    def checker(self) -> ArgumentChecker:
+        """Checks arguments against the input schema."""
+        return ArgumentChecker(self.name, self.input_schema, frozenset())
+
+    async def run(self, arguments: Arguments, tables: Mapping[str, Table], port: CrmPort) -> Answer:
+        """Run the handler on the port."""
+        return await self.handler(arguments, tables, port)
+
+
+AnyTool = Tool | OwnTool
+
+
+@cache
+def own_tools() -> tuple[OwnTool, ...]:
+    """The tools of the server itself, in a fixed order."""
+    writes = tuple((action, table) for table in load().tables for action in Action if action not in READING)
+    return (
+        OwnTool(
+            name="list_changes",
+            title="List changes",
+            description="Your last changes made here, newest first, with values before and after.",
+            effect="list changes",
+            toolset=CHANGES,
+            hints=_HINTS[Action.READ],
+            input_schema=LIST_CHANGES_INPUT,
+            output_schema=output_schema(Verb.LIST),
+            handler=change_handlers.list_changes,
+            needs=writes,
+        ),
+        OwnTool(
+            name="undo_change",
+            title="Undo a change",
+            description="Takes back one change of list_changes, under the same policy; a human is asked if "
+            "the record has changed since. Says what cannot be brought back.",
+            effect="undo",
+            toolset=CHANGES,
+            hints=_HINTS[Action.UPDATE],
+            input_schema=UNDO_CHANGE_INPUT,
+            output_schema=output_schema(Verb.UPDATE),
+            handler=change_handlers.undo_change,
+            needs=writes,
+        ),
+    )
+
+
+@cache
+def all_tools() -> tuple[AnyTool, ...]:
+    """Every tool there is."""
+    return (*catalogue(), *own_tools())
 
 
 @cache

@@ -9,6 +9,7 @@
     ├── AnswerTooLargeError      the answer is larger than a client takes; says what to ask for instead
     ├── PolicyDeniedError        the policy does not allow it; says the rules that decided
     ├── ApprovalError            a human had to agree and did not, or could not be asked
+    ├── StateError               the server's own state (journal, budgets, audit) does not work
     ├── UpstreamError            Dataverse answered with an error, or not at all
     │   ├── BadRequestError      400: a name or value Dataverse does not take
     │   ├── SignInError          401, or no token could be had
@@ -99,6 +100,12 @@ class ApprovalError(CrmError):
     """A human had to agree and declined, or could not be asked. Nothing was changed."""
 
     code = "not_approved"
+
+
+class StateError(CrmError):
+    """The server's own state cannot be read or written. Nothing was sent to the CRM."""
+
+    code = "state_unavailable"
 
 
 class UpstreamError(CrmError):

@@ -37,7 +37,7 @@ CRM_FUNCTIONS = frozenset(
     {"Today", "Yesterday", "Tomorrow", "Last7Days", "Next7Days", "On", "OnOrAfter", "OnOrBefore"}
     | {f"{which}{unit}" for which in ("Last", "This", "Next") for unit in ("Week", "Month", "Year")}
     | {f"{which}X{unit}" for which in ("Last", "Next", "OlderThan") for unit in _UNITS}
-    | {"OlderThanXMinutes", "EqualUserId", "NotEqualUserId"}
+    | {"OlderThanXMinutes", "EqualUserId", "NotEqualUserId", "EqualUserTeams", "EqualBusinessId"}
 )
 """Query functions of one column and at most one value. Those that take lists are not offered.
 
@@ -61,7 +61,11 @@ def parse_filter(text: str, table: Table, tables: Mapping[str, Table]) -> Filter
         UnknownNameError: A column, lookup, label or function does not exist.
         InputError: A value does not fit its column.
     """
-    tree = _parse(text, table)
+    return write_filter(syntax_tree(text, table), table, tables)
+
+
+def write_filter(tree: ast._Node, table: Table, tables: Mapping[str, Table]) -> Filter:
+    """The filter on ``table`` that a syntax tree stands for; errors as of :func:`parse_filter`."""
     writer = _Writer(table, tables)
     written = writer.condition(tree, table)
     return Filter(written, {name: frozenset(columns) for name, columns in writer.named.items()})
@@ -72,7 +76,12 @@ def example_for(table: Table) -> str:
     return f"contains({table.primary_name},'smith') and statecode eq 0"
 
 
-def _parse(text: str, table: Table) -> ast._Node:
+def syntax_tree(text: str, table: Table) -> ast._Node:
+    """The syntax tree of a filter on ``table``.
+
+    Raises:
+        FilterSyntaxError: The text is not a filter; ``position`` counts characters from 0.
+    """
     from odata_query import exceptions
     from odata_query.grammar import ODataLexer, ODataParser
 
@@ -240,7 +249,7 @@ class _Writer:
                 "or with PropertyValue as a second parameter."
             )
         column = self._column(column_name.val, table)
-        arguments = f"PropertyName='{column.name}'"
+        arguments = f"PropertyName='{column.short_name}'"  # a lookup goes by its own name here
         if value := parameters.get("PropertyValue"):
             if not isinstance(value, nodes.Integer | nodes.String | nodes.Date | nodes.DateTime | nodes.GUID):
                 raise FilterSyntaxError(f"PropertyValue of {name} is a number, a date or a quoted text.")

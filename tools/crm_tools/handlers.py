@@ -82,7 +82,7 @@ async def create_row(arguments: Arguments, context: Context) -> Answer:
         returning=_returning(arguments, context),
     )
     if arguments.get("dry_run"):
-        return _preview(create, context)
+        return await _preview(create, context)
     row = await context.port.create(create)
     return _saved(row, create, context)
 
@@ -100,9 +100,10 @@ async def update_row(arguments: Arguments, context: Context) -> Answer:
         bindings=bindings,
         etag=_etag(arguments),
         returning=_returning(arguments, context),
+        state=_state(values, context.table),
     )
     if arguments.get("dry_run"):
-        return _preview(update, context)
+        return await _preview(update, context)
     row = await context.port.update(update)
     return _saved(row, update, context)
 
@@ -111,7 +112,7 @@ async def delete_row(arguments: Arguments, context: Context) -> Answer:
     """A row to delete."""
     delete = Delete(context.table.name, _key(arguments, context.table), _etag(arguments))
     if arguments.get("dry_run"):
-        return _preview(delete, context)
+        return await _preview(delete, context)
     await context.port.delete(delete)
     return {"deleted": {context.table.key: delete.key, "table": context.table.name}}
 
@@ -169,6 +170,15 @@ def _etag(arguments: Arguments) -> str | None:
     return etag
 
 
+def _state(values: Mapping[str, Any], table: Table) -> int | None:
+    """The state that values take a row to: given as such, or by a status reason that only another one has."""
+    if "statecode" in values:
+        return int(values["statecode"])
+    reasons = table.columns["statuscode"].choices if "statuscode" in values else ()
+    # The reasons of the first state are also given to a row that has it already.
+    return next((choice.state for choice in reasons if choice.value == values["statuscode"]), None) or None
+
+
 def _to_set(arguments: Arguments, table: Table) -> Arguments:
     control = {table.key, "etag", "dry_run"}
     return {name: value for name, value in arguments.items() if name not in control}
@@ -210,12 +220,13 @@ def _not_stored(row: Row, write: Create | Update) -> list[str]:
     return differing + unbound
 
 
-def _preview(write: Write, context: Context) -> Answer:
-    preview = context.port.preview(write)
+async def _preview(write: Write, context: Context) -> Answer:
+    preview = await context.port.preview(write)
     request: Answer = {"method": preview.method, "path": preview.path, "headers": dict(preview.headers)}
     if preview.body is not None:
         request["body"] = dict(preview.body)
     return {
+        "changes": list(preview.changes),
         "request": request,
         "sent": False,
         "note": "Dry run: nothing was sent."

@@ -8,29 +8,30 @@ or a sort order names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
+
+from crm_tools.actions import READING, STATE_ACTIONS, Action
+from crm_tools.changes import Change
+
+__all__ = ["READING", "STATE_ACTIONS", "Action"]
 
 Row = Mapping[str, Any]
 """A row as the Web API sends it: columns, annotations (``name@OData...``) and ``@odata.etag``."""
 
 
-class Action(StrEnum):
-    """What an operation does to a table: the unit that policy rules speak of."""
-
-    READ = "read"
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
+THROUGH_FILTER = "filter"
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """One thing a policy decides on: an action on one table, with the columns it touches.
 
-    ``reads`` are columns that are returned, filtered or sorted by; ``writes`` are columns that are set.
-    Both use wire names (``_parentaccountid_value`` for lookups). ``rows`` is the most rows it returns.
+    ``reads`` are columns that are returned, filtered or sorted by; ``used`` are those of them that decide
+    which rows come and in which order, so that a masked value would show all the same. ``writes`` are columns
+    that are set, and ``values`` what they are set to (a lookup to the key of its row). All use wire names
+    (``_parentaccountid_value`` for lookups). ``rows`` is the most rows it returns. ``via`` is the expansion
+    that reads the table, or :data:`THROUGH_FILTER` where a filter or an order reaches it.
     """
 
     action: Action
@@ -38,6 +39,9 @@ class Access:
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
     rows: int = 0
+    used: frozenset[str] = frozenset()
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class Expansion:
     select: tuple[str, ...]
     lookup: str
     many: bool
+    filter: str | None = None
+    """What the related rows are narrowed to, as :attr:`Query.filter`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +90,14 @@ class Query:
     def accesses(self) -> tuple[Access, ...]:
         """The reads a policy has to allow."""
         own = frozenset(self.select) | self.named.get(self.table, frozenset()) | _followed(self.expand)
+        used = self.named.get(self.table, frozenset())
         related = [
-            Access(Action.READ, table, reads=columns)
+            Access(Action.READ, table, reads=columns, used=columns, via=THROUGH_FILTER)
             for table, columns in self.named.items()
             if table != self.table
         ]
-        return (Access(Action.READ, self.table, reads=own, rows=self.top), *related, *_expanded(self.expand))
+        first = Access(Action.READ, self.table, reads=own, rows=self.top, used=used)
+        return (first, *related, *_expanded(self.expand))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +138,15 @@ class Create:
 
     def accesses(self) -> tuple[Access, ...]:
         """The write a policy has to allow. What is returned is narrowed, not decided."""
-        return (Access(Action.CREATE, self.table, writes=_written(self.values, self.bindings)),)
+        return (_write(Action.CREATE, self.table, self.values, self.bindings),)
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Changes to a row that exists. ``etag`` refuses to overwrite someone else's change."""
+    """Changes to a row that exists. ``etag`` refuses to overwrite someone else's change.
+
+    ``state`` is the state that they take the row to, when they do.
+    """
 
     table: str
     key: str
@@ -143,10 +154,13 @@ class Update:
     bindings: tuple[Binding, ...] = ()
     etag: str | None = None
     returning: tuple[str, ...] = ()
+    state: int | None = None
 
     def accesses(self) -> tuple[Access, ...]:
-        """The write a policy has to allow. What is returned is narrowed, not decided."""
-        return (Access(Action.UPDATE, self.table, writes=_written(self.values, self.bindings)),)
+        """The writes a policy has to allow. What is returned is narrowed, not decided."""
+        change = _write(Action.UPDATE, self.table, self.values, self.bindings)
+        action = STATE_ACTIONS.get((self.table, self.state))
+        return (change,) if action is None else (change, replace(change, action=action))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +202,30 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The request that a write would send, shown instead of being sent."""
+    """The request that a write would send, shown instead of being sent.
+
+    ``changes`` says what would change, a line each, with the values before and after.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: Mapping[str, Any] | None
+    changes: tuple[str, ...]
     needs_approval: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A change that was taken back.
+
+    ``result`` is the record as it is now (None where it is gone), or a preview. ``not_restored`` says in
+    sentences what could not be brought back.
+    """
+
+    change: Change
+    result: Row | Preview | None
+    not_restored: tuple[str, ...] = ()
 
 
 class CrmPort(Protocol):
@@ -228,8 +259,16 @@ class CrmPort(Protocol):
         """Deletes the row."""
         ...
 
-    def preview(self, write: Write) -> Preview:
-        """What the write would send, after the policy has allowed it."""
+    async def preview(self, write: Write) -> Preview:
+        """What the write would change and send, after the policy has allowed it."""
+        ...
+
+    async def changes(self, most: int, record: str | None = None) -> tuple[Change, ...]:
+        """The caller's last changes, newest first, with the values that may be read."""
+        ...
+
+    async def undo(self, change_id: str, *, dry_run: bool = False) -> Undone:
+        """Takes a change of the caller back, or says what that would change."""
         ...
 
     def record_url(self, table: str, key: str) -> str:
@@ -244,11 +283,15 @@ def _followed(expansions: tuple[Expansion, ...]) -> frozenset[str]:
 def _expanded(expansions: tuple[Expansion, ...]) -> tuple[Access, ...]:
     return tuple(
         Access(
-            Action.READ, item.table, reads=frozenset(item.select) | ({item.lookup} if item.many else set())
+            Action.READ,
+            item.table,
+            reads=frozenset(item.select) | ({item.lookup} if item.many else set()),
+            via=item.name,
         )
         for item in expansions
     )
 
 
-def _written(values: Mapping[str, Any], bindings: tuple[Binding, ...]) -> frozenset[str]:
-    return frozenset(values) | frozenset(binding.column for binding in bindings)
+def _write(action: Action, table: str, values: Mapping[str, Any], bindings: tuple[Binding, ...]) -> Access:
+    written = {**values, **{binding.column: binding.key for binding in bindings}}
+    return Access(action, table, writes=frozenset(written), values=written)

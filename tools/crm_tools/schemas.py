@@ -27,6 +27,22 @@ _FORMAT: JsonSchema = {"type": "string", "enum": ["concise", "detailed"]}
 _DRY_RUN: JsonSchema = {"type": "boolean"}
 
 
+LIST_CHANGES_INPUT: JsonSchema = {
+    "type": "object",
+    "properties": {
+        "id": {**_GUID, "description": "Only changes of this record"},
+        "top": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
+    },
+    "additionalProperties": False,
+}
+UNDO_CHANGE_INPUT: JsonSchema = {
+    "type": "object",
+    "properties": {"change_id": {**_STRING, "maxLength": 40}, "dry_run": _DRY_RUN},
+    "required": ["change_id"],
+    "additionalProperties": False,
+}
+
+
 def input_schema(verb: Verb, table: Table, tables: Mapping[str, Table]) -> JsonSchema:
     """The input of a tool."""
     properties, required = {

@@ -165,7 +165,8 @@ def _expand(expansions: tuple[Expansion, ...]) -> list[tuple[str, str]]:
 def _expansion(item: Expansion) -> str:
     # One row more than is shown tells whether there are more.
     top = f";$top={MOST_RELATED + 1}" if item.many else ""
-    return f"{item.name}($select={','.join(item.select)}{top})"
+    narrowed = f";$filter={item.filter}" if item.filter else ""
+    return f"{item.name}($select={','.join(item.select)}{narrowed}{top})"
 
 
 def _row(table: Table, row_key: str) -> str:

@@ -149,6 +149,12 @@ _BY_STATUS: Mapping[int, tuple[type[UpstreamError], str]] = {
 }  # fmt: skip
 
 
+def no_such_row() -> NotFoundError:
+    """The error for a row that a question did not find."""
+    code = "0x80040217"
+    return NotFoundError(_BY_CODE[code][1], status=404, crm_code=code)
+
+
 def error_from(response: CrmResponse) -> UpstreamError:
     """The error of an answer, in our own words; nothing of the CRM's text is kept."""
     code = crm_code(response)

@@ -2,5 +2,5 @@
 
 :mod:`~crm_server.policy.model` holds the values, :mod:`~crm_server.policy.decide` the one decision
 procedure, :mod:`~crm_server.policy.load` reads policies from files, :mod:`~crm_server.policy.explain`
-prints them and their decisions, and :mod:`~crm_server.policy.budget` counts what the limits limit.
+prints them and their decisions.
 """

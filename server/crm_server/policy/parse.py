@@ -1,4 +1,4 @@
-"""Reads the text of a policy. Pure: text in, policy or a clear refusal out.
+"""Reads the text of a policy. Pure: text in, what it says or a clear refusal out.
 
 Anything that is not understood is refused, so that a slip of the pen never leaves a door open.
 """
@@ -7,157 +7,181 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from crm_server.policy.disclosure import with_disclosing
-from crm_server.policy.model import MOST_COUNTED, Effect, Limits, Policy, Rule
-from crm_tools.errors import UnknownNameError
+from crm_server.policy.keys import COLUMN_LIST, EACH_CALLER, LIFTED, LIMIT, RULE, TOP
+from crm_server.policy.model import Effect, Rule
+from crm_server.policy.parse_conditions import About, narrowing_keys, parse_narrowing
+from crm_server.policy.parts import Part, WrittenRule
+from crm_server.policy.patterns import EVERY_TABLE, is_pattern, may_match_later, tables_like
+from crm_server.policy.problems import Path, PolicyTextError, unknown
+from crm_server.policy.shape import check_section
 from crm_tools.operations import Action
 from crm_tools.tables import Table
 
-_TOP_KEYS = ("name", "rules", "limits", "hidden")
-_RULE_KEYS = ("id", "effect", "actions", "tables")
-_LIMIT_KEYS = ("writes_per_minute", "deletes_per_day", "rows_per_read")
-_COUNTED = frozenset({"writes_per_minute", "deletes_per_day"})
-_EVERY_TABLE = "*"
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_LONGEST_NAME = 60
+_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-class PolicyTextError(ValueError):
-    """The text is not a policy. The message says what to change."""
-
-
-def parse_policy(text: str, default_name: str, tables: Mapping[str, Table]) -> Policy:
-    """The policy that a TOML text describes.
+def parse_part(text: str, source: str, tables: Mapping[str, Table]) -> Part:
+    """What one file says. ``source`` is the file as errors name it.
 
     Raises:
         PolicyTextError: It is not TOML, or holds something that is not understood.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PolicyTextError(f"It is not valid TOML: {error}.") from None
-    _refuse_unknown("key", document, _TOP_KEYS)
-    return Policy(
-        name=_name(document.get("name", default_name)),
-        rules=_rules(document.get("rules", []), tables),
-        limits=_limits(document.get("limits", {})),
+    document = read_toml(text)
+    check_section(document, TOP)
+    limits = dict(document.get("limits", {}))
+    each_caller = limits.pop("each_caller", {})
+    return Part(
+        source=source,
+        name=document.get("name"),
+        extends=document.get("extends"),
+        remove=_removed(document),
+        rules=_rules(document.get("rules", []), source, tables),
+        limits=_limits(limits, LIMIT),
+        each_caller=_limits(each_caller, EACH_CALLER),
         hidden=_hidden(document.get("hidden", {}), tables),
+        audited=_columns_by_table(document.get("audited", {}), "audited", tables),
+        ask_after_reading=document.get("ask_after_reading"),
     )
 
 
-def _name(given: object) -> str:
-    if not isinstance(given, str) or not 0 < len(given) <= _LONGEST_NAME or not given.isprintable():
+def read_toml(text: str) -> dict[str, Any]:
+    """The document.
+
+    Raises:
+        PolicyTextError: It is not TOML; says the line.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        problem = str(error)
+        place = _TOML_PLACE.search(problem)
+        line = len(text.splitlines()) or 1
+        column = ""
+        if place is not None:
+            problem = problem[: place.start()]
+            if place[1] is not None:
+                line, column = int(place[1]), f" (at column {place[2]})"
+        raise PolicyTextError(f"It is not valid TOML: {problem}{column}.", line=line) from None
+
+
+def _removed(document: Mapping[str, Any]) -> tuple[str, ...]:
+    if "remove" in document and "extends" not in document:
         raise PolicyTextError(
-            f'name must be a text of 1 to {_LONGEST_NAME} characters, such as name = "sales".'
+            "remove takes rules of a base away, and no base is named by extends.", ("remove",)
         )
-    return given
+    return tuple(document.get("remove", ()))
 
 
-def _rules(given: object, tables: Mapping[str, Table]) -> tuple[Rule, ...]:
-    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
-        raise PolicyTextError("Each rule starts with a line [[rules]], in two pairs of brackets.")
-    rules = tuple(_rule(item, number, tables) for number, item in enumerate(given, start=1))
-    seen: set[str] = set()
-    for number, rule in enumerate(rules, start=1):
-        if rule.id in seen:
+def _limits(given: Mapping[str, int | str], section: str) -> Mapping[str, int | None]:
+    return {name: None if value == LIFTED else int(value) for name, value in given.items()}
+
+
+def _rules(
+    given: list[Mapping[str, Any]], source: str, tables: Mapping[str, Table]
+) -> tuple[WrittenRule, ...]:
+    rules: list[WrittenRule] = []
+    taken: set[str] = set()
+    for place, item in enumerate(given):
+        path: Path = (RULE, place)
+        where = f"{_called(place, item)}: "
+        check_section(item, RULE, where, path)
+        if item["id"] in taken:
             raise PolicyTextError(
-                f"Rule {number}: the id {rule.id!r} is taken by a rule before it; ids are unique."
+                f"Rule {place + 1}: the id {item['id']!r} is taken by a rule before it; ids are unique.",
+                (*path, "id"),
             )
-        seen.add(rule.id)
-    return rules
+        taken.add(item["id"])
+        rules.append(WrittenRule(_rule(item, where, path, tables), source, place))
+    return tuple(rules)
 
 
-def _rule(given: Mapping[str, object], number: int, tables: Mapping[str, Table]) -> Rule:
-    where = f"Rule {number}"
-    _refuse_unknown("key", given, _RULE_KEYS, where)
-    for key in _RULE_KEYS:
-        if key not in given:
-            raise PolicyTextError(f"{where}: {key} is missing; a rule has {', '.join(_RULE_KEYS)}.")
-    rule_id = _rule_id(given["id"], where)
-    where = f"Rule {number} ({rule_id})"
-    effect = given["effect"]
-    if not isinstance(effect, str):
-        raise PolicyTextError(f"{where}: effect must be one of {', '.join(Effect)}, in quotes.")
-    _refuse_unknown("effect", [effect], list(Effect), where)
-    actions = _names(given["actions"], f"{where}: actions", example="read")
-    _refuse_unknown("action", actions, list(Action), where)
-    return Rule(
-        id=rule_id,
-        effect=Effect(effect),
-        actions=frozenset(Action(action) for action in actions),
-        tables=_rule_tables(given["tables"], where, tables),
+def _called(place: int, item: Mapping[str, Any]) -> str:
+    """A rule as errors name it."""
+    rule_id = item.get("id")
+    return f"Rule {place + 1} ({rule_id})" if isinstance(rule_id, str) and rule_id else f"Rule {place + 1}"
+
+
+def _rule(given: Mapping[str, Any], where: str, path: Path, tables: Mapping[str, Table]) -> Rule:
+    names = _table_names(given["tables"], where, (*path, "tables"), tables)
+    about = About(
+        Effect(given["effect"]),
+        frozenset(map(Action, given["actions"])),
+        tables_like(names or (), tables),
+        tables,
     )
+    try:
+        narrowing = parse_narrowing(given, about)
+    except PolicyTextError as error:
+        raise PolicyTextError(f"{where}{error.problem}", (*path, *error.path)) from None
+    if narrowing_keys(given) and not _holds_later(given):
+        # What lets through only some columns or rows cannot know those of tables that come later.
+        names = frozenset(table.name for table in about.named)
+    return Rule(given["id"], about.effect, about.actions, names, **narrowing)
 
 
-def _rule_id(given: object, where: str) -> str:
-    if not isinstance(given, str) or not _ID.fullmatch(given):
-        raise PolicyTextError(
-            f"{where}: id must be a text of up to 64 letters, digits and - _ . that starts with a letter "
-            'or a digit, such as id = "read-everything".'
-        )
-    return given
+def _holds_later(given: Mapping[str, Any]) -> bool:
+    """Whether a rule with columns, rows or values also holds, as a whole, for tables not known yet."""
+    strict = {Effect.DENY: True, Effect.CONFIRM: not {"rows", "masked"} & given.keys(), Effect.ALLOW: False}
+    return strict[Effect(given["effect"])]
 
 
-def _rule_tables(given: object, where: str, tables: Mapping[str, Table]) -> frozenset[str] | None:
-    names = _names(given, f"{where}: tables", example="account")
-    if names == [_EVERY_TABLE]:
+def _table_names(
+    given: list[str], where: str, path: Path, tables: Mapping[str, Table]
+) -> frozenset[str] | None:
+    if given == [EVERY_TABLE]:
         return None
-    if _EVERY_TABLE in names:
-        raise PolicyTextError(f'{where}: tables = ["*"] means every table and takes no other name beside it.')
-    _refuse_unknown("table", names, tables, where)
-    return frozenset(names)
+    for place, name in enumerate(given):
+        if name == EVERY_TABLE:
+            raise PolicyTextError(
+                f'{where}tables = ["*"] means every table and takes no other name beside it.', (*path, place)
+            )
+        if is_pattern(name):
+            if not tables_like([name], tables) and not may_match_later(name):
+                raise PolicyTextError(
+                    f"{where}The pattern {name!r} matches no table. Known: {', '.join(tables)}. "
+                    'A pattern for tables that are added later begins with their prefix, such as "new_*".',
+                    (*path, place),
+                )
+        elif name not in tables:
+            raise unknown("table", name, tables, (*path, place), where)
+    return frozenset(given)
 
 
-def _limits(given: object) -> Limits:
-    if not isinstance(given, dict):
-        raise PolicyTextError("limits is a section that starts with a line [limits].")
-    _refuse_unknown("key", given, _LIMIT_KEYS, "[limits]")
-    return Limits(**{name: _limit(name, value) for name, value in given.items()})
+def _hidden(given: Mapping[str, Any], tables: Mapping[str, Table]) -> Mapping[str, frozenset[str]]:
+    columns = _columns_by_table(given, "hidden", tables)
+    for name, hidden in columns.items():
+        key = tables[name].key
+        if key in hidden:
+            raise PolicyTextError(
+                f"[hidden]: {name}: {key} is the table's key and cannot be hidden, because every answer "
+                "carries it. To keep the whole table away, leave it out of the rules or add a rule that "
+                "denies it.",
+                ("hidden", name, given[name].index(key)),
+            )
+    return {name: with_disclosing(tables[name], hidden) for name, hidden in columns.items()}
 
 
-def _limit(name: str, given: object) -> int:
-    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
-        raise PolicyTextError(
-            f"[limits]: {name} must be a whole number, 0 or more; leave it out for no limit."
-        )
-    if name in _COUNTED and given > MOST_COUNTED:
-        raise PolicyTextError(f"[limits]: {name} can be at most {MOST_COUNTED:,}; leave it out for no limit.")
-    return given
-
-
-def _hidden(given: object, tables: Mapping[str, Table]) -> Mapping[str, frozenset[str]]:
-    if not isinstance(given, dict):
-        raise PolicyTextError("hidden is a section that starts with a line [hidden].")
-    _refuse_unknown("table", given, tables, "[hidden]")
-    return MappingProxyType({name: _hidden_columns(columns, tables[name]) for name, columns in given.items()})
-
-
-def _hidden_columns(given: object, table: Table) -> frozenset[str]:
-    where = f"[hidden]: {table.name}"
-    names = _names(given, where, example=table.primary_name, may_be_empty=True)
-    _refuse_unknown("column", names, table.by_short_name, where)
-    wire_names = {table.by_short_name[name].name for name in names}
-    if table.key in wire_names:
-        raise PolicyTextError(
-            f"{where}: {table.key} is the table's key and cannot be hidden, because every answer carries it. "
-            "To keep the whole table away, leave it out of the rules or add a rule that denies it."
-        )
-    return with_disclosing(table, wire_names)
-
-
-def _names(given: object, where: str, *, example: str, may_be_empty: bool = False) -> list[str]:
-    if not isinstance(given, list) or not all(isinstance(item, str) for item in given):
-        raise PolicyTextError(f'{where} must be a list of texts, such as ["{example}"].')
-    if not given and not may_be_empty:
-        raise PolicyTextError(f'{where} is empty; name at least one, such as ["{example}"].')
-    return given
-
-
-def _refuse_unknown(what: str, given: Iterable[str], known: Collection[str], where: str = "") -> None:
+def _columns_by_table(
+    given: Mapping[str, Any], section: str, tables: Mapping[str, Table]
+) -> Mapping[str, frozenset[str]]:
+    """Wire names of the columns that a section names for each table."""
     for name in given:
-        if name not in known:
-            problem = UnknownNameError(what, name, known).message
-            raise PolicyTextError(f"{where}: {problem}" if where else problem)
+        if name not in tables:
+            raise unknown("table", name, tables, (section, name), f"[{section}]: ")
+    return {name: frozenset(_wire_names(columns, tables[name], section)) for name, columns in given.items()}
+
+
+def _wire_names(given: Any, table: Table, section: str) -> Iterable[str]:
+    where, path = f"[{section}]: ", (section, table.name)
+    if not COLUMN_LIST.kind.fits(given):
+        raise PolicyTextError(
+            f"{where}{table.name} must be {COLUMN_LIST.kind.wanted}, such as {COLUMN_LIST.example}.", path
+        )
+    for place, name in enumerate(given):
+        if name not in table.by_short_name:
+            raise unknown("column", name, table.by_short_name, (*path, place), f"{where}{table.name}: ")
+        yield table.by_short_name[name].name

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from crm_server.folders import state_folder
 from crm_server.log import get_logger
 
 _log = get_logger(__name__)
@@ -16,13 +17,7 @@ _OWNER_ONLY = 0o600
 
 def token_file(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
     """The file of this user's tokens, or the sign of them where the system's store holds them."""
-    if platform == "win32":
-        folder = Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif platform == "darwin":
-        folder = Path.home() / "Library" / "Application Support"
-    else:
-        folder = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return folder / "dynamics-crm-mcp" / "tokens.bin"
+    return state_folder(environ, platform) / "tokens.bin"
 
 
 def token_cache(path: Path) -> Any:

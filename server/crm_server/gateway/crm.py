@@ -1,0 +1,47 @@
+"""What all calls share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from crm_server.cursors import Cursors
+from crm_server.identity import Identities
+from crm_server.policy.model import Policy
+from crm_server.state import State
+from crm_tools.tables import Table
+
+if TYPE_CHECKING:
+    from crm_server.dataverse.client import DataverseClient
+
+
+@dataclass
+class Crm:
+    """The client, the policy, and the state with its budgets and its journal.
+
+    ``address`` is the root of links to records, ``environment`` what people call the environment. ``policy``
+    is replaced when it is read anew; a call goes on with the one it began with.
+    """
+
+    address: str
+    environment: str
+    tables: Mapping[str, Table]
+    policy: Policy
+    client: Callable[[], DataverseClient]
+    now: Callable[[], datetime]
+    state: State
+    reconciled: set[str] = field(default_factory=set)
+    """Callers whose interrupted changes have been looked at."""
+    unsettled: set[str] = field(default_factory=set)
+    """Changes of this process whose end could not be noted."""
+    have_read: set[str] = field(default_factory=set)
+    """Callers who were shown text that strangers may have written."""
+    cursors: Cursors = field(default_factory=Cursors)
+
+    @cached_property
+    def identities(self) -> Identities:
+        """What is known of the environment."""
+        return Identities(self.address, self.environment, self.client, self.now)

@@ -1,0 +1,168 @@
+"""Each write from before it is sent until its end is known, noted in the journal and the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import anyio
+
+from crm_server.auditing import decided
+from crm_server.dataverse import crm_request_id
+from crm_server.dataverse.sender import UnclearError
+from crm_server.gateway.session import Approval, Session
+from crm_server.log import get_logger
+from crm_server.policy import limits
+from crm_server.policy.judging import Judgement
+from crm_server.policy.model import Outcome, Spent
+from crm_tools.changes import Change, ChangeState
+from crm_tools.errors import ApprovalError, CrmError, StateError
+from crm_tools.operations import Create, Delete, Row, Update, Write
+from crm_tools.shaping import ETAG
+
+_log = get_logger("journal")
+_STATE_COLUMNS = frozenset({"statecode", "statuscode"})
+Send = Callable[[], Awaitable[Row | None]]
+
+
+async def carried_out(
+    session: Session, write: Write, before: Row, approval: Approval | None, send: Send, undo_of: str | None
+) -> Row | None:
+    """Note the write, send it, and note how it ended.
+
+    Raises:
+        PolicyDeniedError: The limits were used up, or the policy changed, since the write was judged.
+        ApprovalError: The approval does not hold any more.
+        StateError: The write cannot be noted, and so was not sent.
+    """
+    change = await _begun(session, write, before, approval, undo_of)
+    try:
+        row = await send()
+    except UnclearError as error:
+        await _ended(session, change, ChangeState.UNCLEAR, error=error.code)
+        raise
+    except CrmError as error:
+        await _ended(session, change, ChangeState.REFUSED, error=error.code)
+        raise
+    except BaseException as error:
+        # A call that is cancelled may have been sent all the same.
+        with anyio.CancelScope(shield=True):
+            await _ended(session, change, ChangeState.UNCLEAR, error=type(error).__name__)
+        raise
+    session.trail.changes.append(change.id)
+    with anyio.CancelScope(shield=True):
+        await _ended(session, change, ChangeState.DONE, etag_after=(row or {}).get(ETAG))
+    return row
+
+
+async def _begun(
+    session: Session, write: Write, before: Row, approval: Approval | None, undo_of: str | None
+) -> Change:
+    trail = session.trail
+    change = replace(
+        _change(write, before),
+        caller=session.principal.name,
+        tool=trail.tool,
+        correlation_id=trail.request_id,
+        name=_name(session, write, before),
+        plan=None if approval is None else approval.plan_id,
+        undo_of=undo_of,
+    )
+
+    def judge(spent: Spent) -> Judgement:
+        judgement = session.obeyed(session.quietly(write, spent))
+        if judgement.decision.outcome is Outcome.CONFIRM and approval is None:
+            raise ApprovalError("The policy has changed and now asks for approval. Make the call again.")
+        return judgement
+
+    event = {
+        "caller": change.caller,
+        "tool": change.tool,
+        "action": change.action.value,
+        "table": change.table,
+        "ids": [change.record],
+        "columns": sorted(change.written),
+        "values": _audited_values(session, change),
+        "plan": change.plan,
+        "undo_of": undo_of,
+        "correlation_id": change.correlation_id,
+        **decided(session.quietly(write).parts),
+    }
+    begun = await session.crm.state.begin_write(
+        session.policy, change, "" if approval is None else approval.fingerprint, judge, event
+    )
+    left = limits.left(session.policy, change.action, begun.spent)
+    trail.left = tuple(replace(one, left=max(0, one.left - 1)) for one in left)
+    return begun.change
+
+
+async def _ended(
+    session: Session,
+    change: Change,
+    state: ChangeState,
+    *,
+    error: str | None = None,
+    etag_after: str | None = None,
+) -> None:
+    try:
+        await session.crm.state.end_write(
+            change, state, error=error, etag_after=etag_after, crm_request_id=crm_request_id.get()
+        )
+    except StateError as problem:
+        session.crm.unsettled.add(change.id)
+        session.crm.reconciled.discard(session.principal.name)
+        _log.error("end_not_noted", change=change.id, state=state.value, problem=problem.message)
+        session.trail.warnings.append(
+            f"The server could not note in its journal that change {change.id} is {state.value}; "
+            "it will look at the record before the next change."
+        )
+
+
+def _change(write: Write, before: Row) -> Change:
+    """The change that a write makes; who makes it comes later."""
+    values: Mapping[str, Any] = {} if isinstance(write, Delete) else written(write)
+    kept = _whole(before) if isinstance(write, Delete) else _of_columns(before, kept_columns(values))
+    return Change(
+        caller="",
+        tool="",
+        action=write.accesses()[-1].action,
+        table=write.table,
+        record=write.key,
+        written=values,
+        before=kept,
+        etag_before=before.get(ETAG),
+    )
+
+
+def _name(session: Session, write: Write, before: Row) -> str | None:
+    name = session.crm.tables[write.table].primary_name
+    values: Mapping[str, Any] = {} if isinstance(write, Delete) else write.values
+    found = before.get(name) or values.get(name)
+    return None if found is None else str(found)
+
+
+def _whole(row: Row) -> dict[str, Any]:
+    """A row's own columns with their annotations; not what was expanded."""
+    return {name: value for name, value in row.items() if not isinstance(value, list | dict)}
+
+
+def kept_columns(columns: Iterable[str]) -> frozenset[str]:
+    """What is kept of a row before these columns are written: state and status reason change together."""
+    columns = frozenset(columns)
+    return columns | _STATE_COLUMNS if columns & _STATE_COLUMNS else columns
+
+
+def _of_columns(row: Row, columns: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name.partition("@")[0] in columns}
+
+
+def _audited_values(session: Session, change: Change) -> dict[str, Any]:
+    """The values that the policy wants in the audit; all others stay out of it."""
+    wanted = session.policy.audited.get(change.table, frozenset())
+    return {name: value for name, value in change.written.items() if name in wanted}
+
+
+def written(write: Create | Update) -> Mapping[str, Any]:
+    """What a write sets: columns by wire name, lookups to the key of their row."""
+    return {**write.values, **{item.column: item.key for item in write.bindings}}

@@ -1,0 +1,260 @@
+"""One call: who calls, what the policy says, which human is asked, and the client that carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from crm_server.approval import Approver, DeclinedError, Plan, plan_for, proposal_of
+from crm_server.gateway.crm import Crm
+from crm_server.log import get_logger
+from crm_server.policy import limits
+from crm_server.policy.decide import decide, readable
+from crm_server.policy.judging import Judgement, judge
+from crm_server.policy.model import Decision, Outcome, Policy, Principal, Spent
+from crm_server.state import Reserved
+from crm_server.state.proposals import APPROVED, REJECTED, KeptPlan
+from crm_tools.errors import ApprovalError, PolicyDeniedError, StateError
+from crm_tools.operations import Access, Action, Fetch, Operation, Query, Row
+from crm_tools.tables import ColumnType, Table
+
+if TYPE_CHECKING:
+    from crm_server.dataverse.client import DataverseClient
+
+_log = get_logger("gateway")
+_TEXTS = frozenset({ColumnType.STRING, ColumnType.MEMO})
+_CLIENT = "the human at the client"
+
+
+@dataclass
+class Trail:
+    """What happened in one call, for its log line and its audit event: no values, only names and ids."""
+
+    table: str = ""
+    effect: str = ""
+    tool: str = ""
+    request_id: str = ""
+    decision: Decision | None = None
+    judged: list[tuple[Access, Decision]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    rows: int = 0
+    changes: list[str] = field(default_factory=list)
+    left: tuple[limits.Left, ...] = ()
+    warnings: list[str] = field(default_factory=list)
+
+    def touched(self, record: str) -> None:
+        """Note the id of a record, once."""
+        if record not in self.ids:
+            self.ids.append(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A human's approval of exactly one change, good for once."""
+
+    plan_id: str
+    fingerprint: str
+
+
+@dataclass
+class Session:
+    """One call of one caller. ``asked`` is called when the CRM is asked something."""
+
+    crm: Crm
+    principal: Principal
+    approver: Approver
+    trail: Trail
+    asked: Callable[[], None] = lambda: None
+    _reserved: list[Reserved] = field(default_factory=list)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy in force when the call began."""
+        return self.crm.policy
+
+    @property
+    def environment(self) -> str | None:
+        """The kind of environment, where the policy depends on it and it is known."""
+        if not self.policy.asks_environment:
+            return None
+        kind = str(self.crm.identities.facts()["kind"])
+        return None if kind == "unknown" else kind
+
+    async def judge(self, operation: Operation) -> Judgement:
+        """The policy's judgement of the operation. The rows of a read are counted from now on.
+
+        Raises:
+            PolicyDeniedError: It is not allowed.
+            StateError: What was used of the limits on a write cannot be told.
+        """
+        action = operation.accesses()[0].action
+        if not isinstance(operation, Query):
+            self.trail.touched(operation.key)
+        if not limits.counts(self.policy, action):
+            judgement = self._judged(operation, Spent())
+        elif isinstance(operation, Query | Fetch):
+            judgement = await self._judged_read(operation, action)
+        else:
+            spent = await self.crm.state.spent(self.policy, self.principal.name, action, operation.key)
+            judgement = self._judged(operation, spent)
+        return self.accepted(judgement)
+
+    async def _judged_read(self, operation: Query | Fetch, action: Action) -> Judgement:
+        rows = operation.accesses()[0].rows
+        try:
+            judgement, reserved = await self.crm.state.begin_read(
+                self.policy,
+                self.principal.name,
+                action,
+                rows,
+                lambda spent: self._judged(operation, spent),
+            )
+        except StateError as error:
+            # Reading goes on: what is not counted changes nothing in the CRM.
+            _log.error("rows_not_counted", problem=error.message)
+            return self._judged(operation, Spent())
+        self._reserved.append(reserved)
+        return judgement
+
+    def accepted(self, judgement: Judgement) -> Judgement:
+        """The judgement, if it does not deny; noted in the trail in any case.
+
+        Raises:
+            PolicyDeniedError: It denies.
+        """
+        self.trail.judged.extend(judgement.parts)
+        return self.obeyed(judgement)
+
+    def obeyed(self, judgement: Judgement) -> Judgement:
+        """The judgement, if it does not deny.
+
+        Raises:
+            PolicyDeniedError: It denies.
+        """
+        self.trail.decision = judgement.decision
+        if judgement.decision.outcome is Outcome.DENIED:
+            raise PolicyDeniedError(judgement.decision.reason, rules=judgement.decision.rules)
+        return judgement
+
+    async def settle(self) -> None:
+        """Put right how many rows this call read in truth."""
+        rows = self.trail.rows
+        for reserved in self._reserved:
+            try:
+                await self.crm.state.end_read(reserved, rows)
+            except StateError as error:
+                _log.error("rows_not_counted", problem=error.message)
+            rows = 0
+
+    def quietly(self, operation: Operation, spent: Spent | None = None) -> Judgement:
+        """The judgement of something that nobody asked for, or not now; nothing is noted or refused."""
+        return self._judged(operation, spent or Spent())
+
+    def _judged(self, operation: Operation, spent: Spent) -> Judgement:
+        return judge(self.policy, self.principal, operation, self.crm.now(), spent, self.environment)
+
+    def read_decision(self, table: str, columns: Iterable[str]) -> Decision:
+        """What the policy says to reading these columns; nothing is logged or refused."""
+        access = Access(Action.READ, table, reads=frozenset(columns))
+        return decide(self.policy, self.principal, access, self.crm.now(), Spent(), self.environment)
+
+    def readable(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
+        """Those of the columns that may be read, whole or masked; none when the table may not."""
+        return readable(self.policy, self.principal, table, columns, self.crm.now(), self.environment)
+
+    def may_name(self, tables: Iterable[str]) -> bool:
+        """Whether the primary names of all rows of these tables may be read: lookups show them."""
+        return all(self._may_name(table) for table in tables)
+
+    def _may_name(self, table: str) -> bool:
+        if table not in self.crm.tables:
+            return True
+        decision = self.read_decision(table, [self.crm.tables[table].primary_name])
+        return decision.allowed and decision.scope is None and not decision.masks
+
+    def note_shown(self, row: Row, table: Table) -> None:
+        """Note a row that is shown: which one, and whether it brings text that strangers may have written."""
+        self.trail.rows += 1
+        self.trail.touched(str(row.get(table.key)))
+        if any(row.get(name) and table.columns[name].type in _TEXTS for name in row if name in table.columns):
+            self.crm.have_read.add(self.principal.name)
+
+    def client(self) -> DataverseClient:
+        """The client, which is about to be used."""
+        self.asked()
+        return self.crm.client()
+
+    async def ask(
+        self,
+        operation: Operation,
+        decision: Decision,
+        before: Row | None = None,
+        *,
+        because: tuple[str, ...] = (),
+    ) -> Approval | None:
+        """Ask a human, where the decision says so, and show ``before``, the row as it is.
+
+        ``because`` are reasons to ask whatever the decision says; they are shown too.
+
+        Raises:
+            ApprovalError: The human did not agree, or could not be asked; then the change waits.
+        """
+        because = self._why_ask(operation, because)
+        if decision.outcome is not Outcome.CONFIRM and not because:
+            return None
+        table = self.crm.tables[operation.table]
+        where = await self.crm.identities.named()
+        plan = plan_for(operation, before, table, self.crm.tables, where, because)
+        return await self._approved(plan, operation, decision)
+
+    async def _approved(self, plan: Plan, operation: Operation, decision: Decision) -> Approval:
+        state = self.crm.state
+        kept = await state.propose(
+            proposal_of(plan, operation, decision, self.principal.name, self.trail.tool)
+        )
+        approval = Approval(kept.id, plan.fingerprint)
+        if kept.status == APPROVED:
+            return approval
+        try:
+            await self.approver.approve(replace(plan, id=kept.id, otherwise=self._otherwise(kept)), decision)
+        except DeclinedError:
+            await state.decide(kept.id, REJECTED, _CLIENT, final=False)
+            raise
+        try:
+            await state.decide(kept.id, APPROVED, _CLIENT)
+        except ApprovalError:
+            # Somebody decided at a terminal while the client's human was asked.
+            if (await state.plan(kept.id)).status != APPROVED:
+                raise
+        return approval
+
+    def _otherwise(self, kept: KeptPlan) -> str:
+        if self.crm.state.in_memory:
+            return (
+                "Use a client that supports elicitation, or ask an administrator to set "
+                "DYNAMICS_STATE, so that changes can wait for approval at a terminal."
+            )
+        return (
+            f"It waits as plan {kept.id} until {limits.said(kept.expires)}. Ask the user to have a human "
+            f"approve it where the server runs: dynamics-crm-mcp approvals approve {kept.id} - and then make "
+            "the same call again."
+        )
+
+    def _why_ask(self, operation: Operation, because: tuple[str, ...]) -> tuple[str, ...]:
+        """Reasons to ask a human that are not the decision's."""
+        reading = isinstance(operation, Query | Fetch)
+        if reading or not self.policy.ask_after_reading or self.principal.name not in self.crm.have_read:
+            return because
+        return (*because, "Text that strangers may have written was read before this change")
+
+    async def ask_to_read(self, operation: Operation, decision: Decision) -> None:
+        """Ask a human before something is read, where the decision says so.
+
+        Raises:
+            ApprovalError: The human did not agree, or could not be asked.
+        """
+        approval = await self.ask(operation, decision)
+        if approval is not None:
+            await self.crm.state.use_plan(approval.plan_id, self.principal.name, approval.fingerprint)

@@ -1,0 +1,260 @@
+"""The audit: events in a chain of hashes, whose end is signed.
+
+Each hash covers the event's number, the hash before it and the event itself, so an event that is changed,
+taken out or moved breaks the chain there. The signature of the last one tells when the end was cut off, and a
+checkpoint is kept each hundred events. Whoever has the state's key can write a new chain: keep the key, and
+copies of the signed lines that ``audit verify`` prints, where those who are audited cannot reach them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+
+from crm_server.state.keys import Keys
+from crm_server.state.schema import CHECKPOINTS, EVENTS, FACTS
+from crm_tools.errors import StateError
+
+CHECKPOINT_EVERY = 100
+_HEAD, _SIGNER = "audit_head", "audit_signer"
+_START = "0" * 64
+
+# Made once: SQLAlchemy takes longer to build a statement than SQLite to carry it out.
+_FIND_HEAD = select(FACTS.c.name, FACTS.c.value).where(or_(FACTS.c.name == _HEAD, FACTS.c.name == _SIGNER))
+_ADD = insert(EVENTS)
+_MOVE_HEAD = update(FACTS).where(FACTS.c.name == _HEAD).values(value=bindparam("head"))
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verification found. ``broken`` is the number of the first event that is not as it was."""
+
+    events: int
+    first: int
+    last: int
+    hash: str
+    broken: int | None = None
+    problem: str = ""
+
+
+def append(connection: Connection, keys: Keys, event: Mapping[str, Any], now: datetime) -> int:
+    """Add an event and return its number. Its caller, tool, table and outcome can be searched.
+
+    Raises:
+        StateError: Another key has signed this audit.
+    """
+    number, before = _head(connection, keys)
+    number += 1
+    body = json.dumps({"at": now.isoformat(), **event}, ensure_ascii=False, default=str, sort_keys=True)
+    digest = _digest(number, before, body)
+    row = {"number": number, "at": now.timestamp(), "hash": digest, "body": body}
+    connection.execute(_ADD, {**row, **_searched(event)})
+    signature = _sign(keys, number, digest)
+    head = json.dumps({"number": number, "hash": digest, "signature": signature})
+    connection.execute(_MOVE_HEAD, {"head": head})
+    if number % CHECKPOINT_EVERY == 0:
+        _checkpoint(connection, number, digest, signature, now)
+    return number
+
+
+def _checkpoint(connection: Connection, number: int, digest: str, signature: str, now: datetime) -> None:
+    values = {
+        "number": number,
+        "hash": digest,
+        "at": now.timestamp(),
+        "kind": "chain",
+        "signature": signature,
+    }
+    connection.execute(insert(CHECKPOINTS).values(values))
+
+
+def verify(connection: Connection, keys: Keys) -> Verified:
+    """Go through the whole chain; stops at the first event that is not as it was."""
+    start = connection.execute(
+        select(CHECKPOINTS).where(CHECKPOINTS.c.kind == "pruned").order_by(CHECKPOINTS.c.number.desc())
+    ).first()
+    number, before = (start.number, start.hash) if start is not None else (0, _START)
+    first = number + 1
+    if start is not None and not _is_signed(keys, number, before, start.signature):
+        return Verified(0, first, number, before, number, "The mark of what was pruned is not signed by us.")
+    signed = {
+        row.number: row
+        for row in connection.execute(select(CHECKPOINTS).where(CHECKPOINTS.c.kind == "chain"))
+    }
+    for row in connection.execute(select(EVENTS).order_by(EVENTS.c.number)):
+        problem = _problem(row, number + 1, before, signed.get(number + 1), keys)
+        if problem:
+            return Verified(number + 1 - first, first, number, before, number + 1, problem)
+        number, before = row.number, row.hash
+    problem = _end_problem(connection, keys, number, before)
+    broken = number + 1 if problem else None
+    return Verified(number + 1 - first, first, number, before, broken, problem)
+
+
+def _problem(row: Any, number: int, before: str, checkpoint: Any, keys: Keys) -> str:
+    if row.number != number:
+        return "It is missing: events were removed or moved."
+    if row.hash != _digest(number, before, row.body):
+        return "It was changed, or what came before it was."
+    body = json.loads(row.body)
+    if {name: getattr(row, name) for name in _searched(body)} != _searched(body) or abs(
+        datetime.fromisoformat(body["at"]).timestamp() - row.at
+    ) > 0.001:
+        return "What it is searched by was changed."
+    if checkpoint is not None and (
+        checkpoint.hash != row.hash or not _is_signed(keys, number, row.hash, checkpoint.signature)
+    ):
+        return "It is not what the checkpoint signed."
+    return ""
+
+
+def _end_problem(connection: Connection, keys: Keys, number: int, digest: str) -> str:
+    text = connection.execute(select(FACTS.c.value).where(FACTS.c.name == _HEAD)).scalar()
+    if text is None:
+        return "The signed end of the audit is missing." if number else ""
+    head = json.loads(text)
+    if not _is_signed(keys, head["number"], head["hash"], head["signature"]):
+        return "The end of the audit is not signed by this state's key."
+    if head["number"] > number:
+        return f"Events up to {head['number']} were removed from the end."
+    if (head["number"], head["hash"]) != (number, digest):
+        return "There are events after the signed end."
+    return ""
+
+
+def recent(
+    connection: Connection,
+    *,
+    most: int = 20,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    contains: Mapping[str, str] | None = None,
+    record: str | None = None,
+) -> list[dict[str, Any]]:
+    """The last events, oldest first; ``contains`` maps columns to search by to their value."""
+    wanted = select(EVENTS).order_by(EVENTS.c.number.desc()).limit(most)
+    if since is not None:
+        wanted = wanted.where(EVENTS.c.at >= since.timestamp())
+    if until is not None:
+        wanted = wanted.where(EVENTS.c.at < until.timestamp())
+    for name, value in (contains or {}).items():
+        wanted = wanted.where(EVENTS.c[name] == value)
+    if record is not None:
+        # A call can be about many records; their ids stand in the event itself.
+        wanted = wanted.where(EVENTS.c.body.contains(record.lower(), autoescape=True))
+    return [_event(row) for row in reversed(connection.execute(wanted).all())]
+
+
+def everything(connection: Connection) -> Iterator[dict[str, Any]]:
+    """Each event, oldest first, with its number and hash."""
+    for row in connection.execute(select(EVENTS).order_by(EVENTS.c.number)).yield_per(500):
+        yield _event(row)
+
+
+def prune(connection: Connection, keys: Keys, until: datetime, now: datetime) -> int:
+    """Take out events from the beginning, up to a moment; the chain then starts at a signed mark."""
+    last = connection.execute(
+        select(EVENTS.c.number, EVENTS.c.hash)
+        .where(EVENTS.c.at < until.timestamp())
+        .order_by(EVENTS.c.number.desc())
+        .limit(1)
+    ).first()
+    if last is None:
+        return 0
+    gone = connection.execute(delete(EVENTS).where(EVENTS.c.number <= last.number)).rowcount
+    connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.number <= last.number))
+    values = {
+        "number": last.number,
+        "hash": last.hash,
+        "at": now.timestamp(),
+        "kind": "pruned",
+        "signature": _sign(keys, last.number, last.hash),
+    }
+    connection.execute(insert(CHECKPOINTS).values(values))
+    return int(gone)
+
+
+def as_csv(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Lines of a table for a spreadsheet. What a spreadsheet would run as a formula starts with a quote."""
+    import csv
+    import io
+
+    names = ("number", "at", "caller", "tool", "kind", "action", "table", "ids", "outcome", "rules", "hash")
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(names)
+    for event in events:
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+        writer.writerow([_cell(event.get(name)) for name in names])
+    yield buffer.getvalue()
+
+
+def _cell(value: Any) -> str:
+    text = " ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    # https://owasp.org/www-community/attacks/CSV_Injection
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _event(row: Any) -> dict[str, Any]:
+    return {"number": row.number, **json.loads(row.body), "hash": row.hash}
+
+
+def _searched(event: Mapping[str, Any]) -> dict[str, Any]:
+    ids = event.get("ids") or []
+    return {
+        "caller": str(event.get("caller", ""))[:200],
+        "tool": str(event.get("tool", ""))[:100],
+        "table_name": str(event.get("table", ""))[:128],
+        "record": str(ids[0])[:64] if len(ids) == 1 else None,
+        "outcome": str(event.get("outcome", ""))[:64],
+    }
+
+
+def _digest(number: int, before: str, body: str) -> str:
+    return hashlib.sha256(f"{number}\n{before}\n{body}".encode()).hexdigest()
+
+
+def _head(connection: Connection, keys: Keys) -> tuple[int, str]:
+    """Number and hash of the last event; at the very beginning this key becomes the one that signs."""
+    found = {row.name: row.value for row in connection.execute(_FIND_HEAD)}
+    public = keys.public
+    if _SIGNER not in found:
+        connection.execute(insert(FACTS).values(name=_SIGNER, value=public))
+        connection.execute(
+            insert(FACTS).values(name=_HEAD, value=json.dumps({"number": 0, "hash": _START, "signature": ""}))
+        )
+        return 0, _START
+    if found[_SIGNER] != public:
+        raise StateError(
+            "The audit in this state is signed with another key than this server has. Set DYNAMICS_STATE_KEY "
+            "to the key file of the servers that share the state. Nothing was changed in the CRM."
+        )
+    head = json.loads(found[_HEAD])
+    return int(head["number"]), str(head["hash"])
+
+
+def _sign(keys: Keys, number: int, digest: str) -> str:
+    return keys.signing.sign(f"{number} {digest}".encode()).hex()
+
+
+def _is_signed(keys: Keys, number: int, digest: str, signature: str) -> bool:
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        keys.signing.public_key().verify(bytes.fromhex(signature), f"{number} {digest}".encode())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def moment(seconds: float) -> datetime:
+    """A stored time."""
+    return datetime.fromtimestamp(seconds, UTC)

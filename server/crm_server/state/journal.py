@@ -1,0 +1,162 @@
+"""The journal: each write, with what it changed, from before it is sent until its end is known."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from crm_server.state.audit import moment
+from crm_server.state.schema import CHANGES
+from crm_server.state.store import sayable_id, this_process
+from crm_tools.changes import Change, ChangeState
+from crm_tools.operations import Action
+
+# Made once: SQLAlchemy takes longer to build a statement than SQLite to carry it out.
+_ADD = insert(CHANGES)
+_END = (
+    update(CHANGES)
+    .where(CHANGES.c.id == bindparam("the_id"))
+    .values({name: bindparam(name) for name in ("state", "error", "etag_after", "crm_request_id", "ended")})
+)
+_UNDONE = update(CHANGES).where(CHANGES.c.id == bindparam("the_id")).values(undone_by=bindparam("by"))
+
+
+LONGEST_WRITE = timedelta(minutes=15)
+"""Nothing of this server waits longer for an answer to a write."""
+
+
+def begin(connection: Connection, change: Change, now: datetime) -> str:
+    """Note a change before it is sent; its id."""
+    change_id = sayable_id()
+    host, process = this_process()
+    row = {
+        "id": change_id,
+        "at": now.timestamp(),
+        "caller": change.caller,
+        "tool": change.tool,
+        "action": change.action.value,
+        "table_name": change.table,
+        "record": change.record,
+        "name": change.name,
+        "before": _json(change.before),
+        "written": _json(change.written),
+        "etag_before": change.etag_before,
+        "state": ChangeState.BEGUN.value,
+        "plan": change.plan,
+        "undo_of": change.undo_of,
+        "correlation_id": change.correlation_id,
+        "host": host,
+        "process": process,
+    }
+    connection.execute(_ADD, row)
+    return change_id
+
+
+def end(
+    connection: Connection,
+    change: Change,
+    state: ChangeState,
+    now: datetime,
+    *,
+    error: str | None = None,
+    etag_after: str | None = None,
+    crm_request_id: str | None = None,
+) -> None:
+    """Note how a change ended. One that undid another marks that one."""
+    ending = {
+        "the_id": change.id,
+        "state": state.value,
+        "error": error,
+        "etag_after": etag_after,
+        "crm_request_id": crm_request_id,
+        "ended": now.timestamp(),
+    }
+    connection.execute(_END, ending)
+    if change.undo_of is not None and state is ChangeState.DONE:
+        connection.execute(_UNDONE, {"the_id": change.undo_of, "by": change.id})
+
+
+def listed(
+    connection: Connection, caller: str, *, most: int, table: str | None = None, record: str | None = None
+) -> Sequence[Change]:
+    """The last changes of a caller, newest first."""
+    wanted = select(CHANGES).where(CHANGES.c.caller == caller).order_by(CHANGES.c.number.desc()).limit(most)
+    if table is not None:
+        wanted = wanted.where(CHANGES.c.table_name == table)
+    if record is not None:
+        wanted = wanted.where(CHANGES.c.record == record)
+    return [_change(row) for row in connection.execute(wanted)]
+
+
+def found(connection: Connection, caller: str, change_id: str) -> Change | None:
+    """The change of this id, if it is one of this caller."""
+    wanted = select(CHANGES).where(CHANGES.c.id == change_id, CHANGES.c.caller == caller)
+    row = connection.execute(wanted).first()
+    return None if row is None else _change(row)
+
+
+def left_open(connection: Connection, caller: str, own: frozenset[str], now: datetime) -> Sequence[Change]:
+    """Changes of a caller that began and whose process ended before it knew more, and those named."""
+    wanted = select(CHANGES).where(CHANGES.c.state == ChangeState.BEGUN.value, CHANGES.c.caller == caller)
+    rows = connection.execute(wanted)
+    return [_change(row) for row in rows if row.id in own or _is_abandoned(row, now)]
+
+
+def _is_abandoned(row: Any, now: datetime) -> bool:
+    if moment(row.at) + LONGEST_WRITE <= now:
+        return True
+    host, process = this_process()
+    return row.host == host and row.process != process and not _lives(row.process)
+
+
+def _lives(process: int) -> bool:
+    if sys.platform == "win32":
+        # There the signal 0 is Ctrl-C.
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # It exists and belongs to another user, or this system does not tell.
+        return True
+    return True
+
+
+def prune(connection: Connection, until: datetime) -> int:
+    """Forget changes that ended before a moment; they can then not be undone."""
+    ended = (CHANGES.c.at < until.timestamp(), CHANGES.c.state != ChangeState.BEGUN.value)
+    return connection.execute(delete(CHANGES).where(*ended)).rowcount
+
+
+def _json(values: Any) -> str:
+    return json.dumps(dict(values), ensure_ascii=False, default=str)
+
+
+def _change(row: Any) -> Change:
+    return Change(
+        caller=row.caller,
+        tool=row.tool,
+        action=Action(row.action),
+        table=row.table_name,
+        record=row.record,
+        written=json.loads(row.written),
+        before=json.loads(row.before),
+        name=row.name,
+        etag_before=row.etag_before,
+        etag_after=row.etag_after,
+        state=ChangeState(row.state),
+        error=row.error,
+        id=row.id,
+        at=moment(row.at),
+        plan=row.plan,
+        undo_of=row.undo_of,
+        undone_by=row.undone_by,
+        correlation_id=row.correlation_id or "",
+    )

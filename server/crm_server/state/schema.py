@@ -1,0 +1,155 @@
+"""The tables of the state, and the steps that lead from each version of them to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    insert,
+    select,
+    update,
+)
+
+METADATA = MetaData()
+
+FACTS = Table("facts", METADATA, Column("name", String(64), primary_key=True), Column("value", Text))
+"""Single facts: the version of the tables, and keys that all processes share."""
+
+USES = Table(
+    "uses",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("caller", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("record", String(200)),
+    Index("uses_by_kind", "kind", "at"),
+)
+"""What was taken from budgets. ``at`` is in seconds since 1970, as everywhere here."""
+
+PLANS = Table(
+    "plans",
+    METADATA,
+    Column("id", String(16), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("caller", String(200), nullable=False),
+    Column("tool", String(100), nullable=False),
+    Column("table_name", String(128), nullable=False),
+    Column("record", String(64)),
+    Column("question", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("rules", Text, nullable=False),
+    Column("etag", String(128)),
+    Column("created", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("decided_by", String(200)),
+    Column("decided", Float),
+    Column("reason", Text),
+    Column("used", Float),
+    Index("plans_by_fingerprint", "caller", "fingerprint"),
+    Index("plans_by_status", "status", "created"),
+)
+
+CHANGES = Table(
+    "changes",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("id", String(16), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("caller", String(200), nullable=False),
+    Column("tool", String(100), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("table_name", String(128), nullable=False),
+    Column("record", String(64), nullable=False),
+    Column("name", Text),
+    Column("before", Text, nullable=False),
+    Column("written", Text, nullable=False),
+    Column("etag_before", String(128)),
+    Column("etag_after", String(128)),
+    Column("state", String(16), nullable=False),
+    Column("error", String(64)),
+    Column("plan", String(16)),
+    Column("undo_of", String(16)),
+    Column("undone_by", String(16)),
+    Column("correlation_id", String(64)),
+    Column("crm_request_id", String(64)),
+    Column("ended", Float),
+    Column("host", String(200), nullable=False),
+    Column("process", Integer, nullable=False),
+    UniqueConstraint("id", name="changes_by_id"),
+    Index("changes_by_state", "state", "caller"),
+    Index("changes_by_record", "record", "number"),
+)
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("caller", String(200), nullable=False),
+    Column("tool", String(100), nullable=False),
+    Column("table_name", String(128), nullable=False),
+    Column("record", String(64)),
+    Column("outcome", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("events_by_time", "at"),
+)
+"""The audit. ``body`` is what the hash covers; the columns before it only help to search."""
+
+CHECKPOINTS = Table(
+    "checkpoints",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("signature", String(128), nullable=False),
+)
+
+
+def _first_tables(connection: Connection) -> None:
+    METADATA.create_all(connection)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables,)
+"""Each leads from the version that is its place here to the next."""
+
+_VERSION = "version"
+
+
+class NewerStateError(Exception):
+    """The state was written by a newer version of the product."""
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the tables to the present version; the caller holds the lock on the database.
+
+    Raises:
+        NewerStateError: They have a later version than this program knows.
+    """
+    FACTS.create(connection, checkfirst=True)
+    found = connection.execute(select(FACTS.c.value).where(FACTS.c.name == _VERSION)).scalar()
+    version = int(found or 0)
+    if version > len(MIGRATIONS):
+        raise NewerStateError
+    for step in MIGRATIONS[version:]:
+        step(connection)
+    if found is None:
+        connection.execute(insert(FACTS).values(name=_VERSION, value=str(len(MIGRATIONS))))
+    elif version < len(MIGRATIONS):
+        change = update(FACTS).where(FACTS.c.name == _VERSION)
+        connection.execute(change.values(value=str(len(MIGRATIONS))))

@@ -1,0 +1,327 @@
+"""What the rest of the server asks of the state: each method is one transaction, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crm_server.log import get_logger
+from crm_server.policy.judging import Judgement
+from crm_server.policy.model import Outcome, Policy, Spent
+from crm_server.state.keys import Keys
+from crm_server.state.store import IN_MEMORY, Store, nothing
+from crm_tools.changes import Change, ChangeState
+from crm_tools.operations import Action
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from sqlalchemy import Connection
+
+    from crm_server.state.proposals import KeptPlan, Proposal
+
+_log = get_logger("state")
+Judge = Callable[[Spent], Judgement]
+_PRUNED_EVERY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things are kept; None for ever."""
+
+    audit: timedelta | None = None
+    changes: timedelta | None = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What was counted ahead of a read."""
+
+    ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A write that may be sent now; ``spent`` is what was used of the limits before it."""
+
+    change: Change
+    spent: Spent
+
+
+class State:
+    """The budgets, plans, journal and audit that all processes on one database share."""
+
+    def __init__(
+        self, store: Store, keys: Keys, now: Callable[[], datetime], retention: Retention | None = None
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._now = now
+        self._retention = retention or Retention()
+        self._pruned: datetime | None = None
+        self._warm = False
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it ends with the process."""
+        return self._store.in_memory
+
+    @property
+    def missing_file(self) -> str | None:
+        """The path of an SQLite file that does not exist (yet)."""
+        return self._store.missing_file
+
+    def key_for(self, purpose: str) -> bytes:
+        """A key for a purpose, the same in all processes that share the state.
+
+        Raises:
+            StateError: The key file can be neither read nor made.
+        """
+        return self._keys.derived(purpose)
+
+    def warm(self) -> None:
+        """Begin to open the state, once: what it is made of takes a second to load."""
+        if not self._warm:
+            self._warm = True
+            self._store.submit(nothing).add_done_callback(_log_failure)
+
+    async def spent(self, policy: Policy, caller: str, action: Action, record: str | None) -> Spent:
+        """What was used of the limits on an action."""
+        from crm_server.state import ledger
+
+        return await self._store.run(
+            lambda connection: ledger.spent(connection, policy, caller, action, record, self._now())
+        )
+
+    async def begin_read(
+        self, policy: Policy, caller: str, action: Action, rows: int, judge: Judge
+    ) -> tuple[Judgement, Reserved]:
+        """Judge a read and count the rows that it may return at most."""
+        from crm_server.state import ledger
+
+        def work(connection: Connection) -> tuple[Judgement, Reserved]:
+            now = self._now()
+            judgement = judge(ledger.spent(connection, policy, caller, action, None, now))
+            if judgement.decision.outcome is Outcome.DENIED:
+                return judgement, Reserved()
+            most = judgement.decision.max_rows
+            amount = rows if most is None else min(rows, most)
+            return judgement, Reserved(ledger.reserve(connection, caller, action, None, amount, now))
+
+        return await self._store.run(work)
+
+    async def end_read(self, reserved: Reserved, rows: int) -> None:
+        """Say how many rows came in truth."""
+        from crm_server.state import ledger
+
+        await self._store.run(lambda connection: ledger.settle(connection, reserved.ids, rows))
+
+    async def begin_write(
+        self, policy: Policy, change: Change, fingerprint: str, judge: Judge, event: Mapping[str, Any]
+    ) -> Begun:
+        """Take a write from the budgets, use its approval up, and note it in the journal and the audit.
+
+        All of it or nothing. ``judge`` raises what keeps the write from being sent.
+
+        Raises:
+            ApprovalError: The approval does not hold (any more).
+            StateError: The state does not take it; then nothing may be sent.
+        """
+        from crm_server.state import audit, journal, ledger, plans
+
+        def work(connection: Connection) -> Begun:
+            now = self._now()
+            spent = ledger.spent(connection, policy, change.caller, change.action, change.record, now)
+            judge(spent)
+            if change.plan is not None:
+                plans.use(connection, change.plan, change.caller, fingerprint, now)
+            ledger.reserve(connection, change.caller, change.action, change.record, 1, now)
+            change_id = journal.begin(connection, change, now)
+            audit.append(connection, self._keys, {**event, "kind": "write begun", "change": change_id}, now)
+            self._prune(connection, now)
+            return Begun(replace(change, id=change_id), spent)
+
+        return await self._store.run(work)
+
+    async def end_write(
+        self,
+        change: Change,
+        state: ChangeState,
+        *,
+        error: str | None = None,
+        etag_after: str | None = None,
+        crm_request_id: str | None = None,
+    ) -> None:
+        """Note how a write ended."""
+        from crm_server.state import audit, journal
+
+        def work(connection: Connection) -> None:
+            now = self._now()
+            journal.end(
+                connection,
+                change,
+                state,
+                now,
+                error=error,
+                etag_after=etag_after,
+                crm_request_id=crm_request_id,
+            )
+            event = {
+                "kind": "write ended",
+                "change": change.id,
+                "caller": change.caller,
+                "tool": change.tool,
+                "action": change.action.value,
+                "table": change.table,
+                "ids": [change.record],
+                "outcome": state.value,
+                "error": error,
+                "crm_request_id": crm_request_id,
+            }
+            audit.append(connection, self._keys, event, now)
+
+        await self._store.run(work)
+
+    async def use_plan(self, plan_id: str, caller: str, fingerprint: str) -> None:
+        """Use the approval of something that is no write."""
+        from crm_server.state import plans
+
+        await self._store.run(
+            lambda connection: plans.use(connection, plan_id, caller, fingerprint, self._now())
+        )
+
+    async def propose(self, proposal: Proposal) -> KeptPlan:
+        """The plan of a change: see :func:`crm_server.state.plans.propose`."""
+        from crm_server.state import audit, plans
+
+        def work(connection: Connection) -> KeptPlan:
+            now = self._now()
+            plan = plans.propose(connection, proposal, now)
+            if plan.created == now:
+                audit.append(connection, self._keys, _plan_event("proposed", plan), now)
+            return plan
+
+        return await self._store.run(work)
+
+    async def decide(
+        self, plan_id: str, status: str, by: str, reason: str | None = None, *, final: bool = True
+    ) -> KeptPlan:
+        """Approve or reject a plan: see :func:`crm_server.state.plans.decide`."""
+        from crm_server.state import audit, plans
+
+        def work(connection: Connection) -> KeptPlan:
+            now = self._now()
+            plan = plans.decide(connection, plan_id, status, by, now, reason, final=final)
+            audit.append(connection, self._keys, {**_plan_event(status, plan), "by": by}, now)
+            return plan
+
+        return await self._store.run(work)
+
+    async def plans(self, *, everything: bool = False) -> Sequence[KeptPlan]:
+        """The plans that wait, or all."""
+        from crm_server.state import plans
+
+        return await self._store.run(
+            lambda connection: plans.listed(connection, self._now(), everything=everything)
+        )
+
+    async def plan(self, plan_id: str) -> KeptPlan:
+        """One plan."""
+        from crm_server.state import plans
+
+        return await self._store.run(lambda connection: plans.found(connection, plan_id))
+
+    async def changes(
+        self, caller: str, *, most: int, table: str | None = None, record: str | None = None
+    ) -> Sequence[Change]:
+        """The last changes of a caller, newest first."""
+        from crm_server.state import journal
+
+        return await self._store.run(
+            lambda connection: journal.listed(connection, caller, most=most, table=table, record=record)
+        )
+
+    async def change(self, caller: str, change_id: str) -> Change | None:
+        """One change of a caller."""
+        from crm_server.state import journal
+
+        return await self._store.run(lambda connection: journal.found(connection, caller, change_id))
+
+    async def left_open(self, caller: str, own: frozenset[str] = frozenset()) -> Sequence[Change]:
+        """Changes whose process ended before it knew their end, and those of this process that are named."""
+        from crm_server.state import journal
+
+        return await self._store.run(
+            lambda connection: journal.left_open(connection, caller, own, self._now())
+        )
+
+    def note(self, event: Mapping[str, Any]) -> None:
+        """Add an event to the audit without waiting for it. That it cannot be added is logged."""
+        from crm_server.state import audit
+
+        done = self._store.submit(lambda connection: audit.append(connection, self._keys, event, self._now()))
+        done.add_done_callback(_log_failure)
+
+    async def run(self, work: Callable[[Connection, Keys], Any]) -> Any:
+        """Another unit of work, such as those of the audit's commands."""
+        return await self._store.run(lambda connection: work(connection, self._keys))
+
+    def close(self) -> None:
+        """Finish what was begun and close the database."""
+        self._store.close()
+
+    def _prune(self, connection: Connection, now: datetime) -> None:
+        from crm_server.state import audit, journal, ledger, plans
+
+        if self._pruned is not None and now - self._pruned < _PRUNED_EVERY:
+            return
+        self._pruned = now
+        ledger.forget(connection, now)
+        if self._retention.changes is not None:
+            journal.prune(connection, now - self._retention.changes)
+            plans.prune(connection, now - self._retention.changes)
+        if self._retention.audit is not None:
+            audit.prune(connection, self._keys, now - self._retention.audit, now)
+
+
+def open_state(
+    url: str | None,
+    folder: Path,
+    key: Path | None,
+    now: Callable[[], datetime],
+    retention: Retention | None = None,
+) -> State:
+    """The state at a database address; without one in a file of this user. Nothing is opened yet."""
+    if url == IN_MEMORY:
+        return open_memory(now)
+    if url is None:
+        url = f"sqlite:///{folder / 'state.db'}"
+    beside = Path(url.removeprefix("sqlite:///")).with_suffix(".key") if url.startswith("sqlite") else None
+    return State(Store(url), Keys(key or beside or folder / "state.key"), now, retention)
+
+
+def open_memory(now: Callable[[], datetime]) -> State:
+    """A state that ends with the process."""
+    return State(Store(IN_MEMORY), Keys(), now)
+
+
+def _plan_event(what: str, plan: KeptPlan) -> dict[str, Any]:
+    proposal = plan.proposal
+    return {
+        "kind": f"plan {what}",
+        "plan": plan.id,
+        "caller": proposal.caller,
+        "tool": proposal.tool,
+        "table": proposal.table,
+        "ids": [proposal.record] if proposal.record else [],
+        "rules": list(proposal.rules),
+        "outcome": what,
+    }
+
+
+def _log_failure(done: Future[Any]) -> None:
+    if (error := done.exception()) is not None:
+        _log.error("state_does_not_work", reason=type(error.__cause__ or error).__name__, problem=str(error))

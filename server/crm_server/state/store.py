@@ -1,0 +1,207 @@
+"""The database of the state: one transaction for each unit of work, in a thread of its own.
+
+SQLite takes one writer at a time anyway, and PostgreSQL is asked for one lock for all that counts or chains,
+so a single connection in a single thread loses nothing and keeps what is written in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from crm_tools.errors import StateError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
+Work = Callable[["Connection"], T]
+
+IN_MEMORY = "sqlite://"
+_LOCK_SECONDS = 5
+_LOCK = 0x63726D  # any number that all processes of this product share
+
+_PROBLEMS = (
+    ("locked", "is locked by another process"),
+    ("full", "cannot grow: the disk is full"),
+    ("readonly", "cannot be written: it is read-only"),
+    ("read-only", "cannot be written: it is read-only"),
+    ("malformed", "is damaged"),
+    ("not a database", "is damaged, or is no state of this server"),
+    ("unable to open", "cannot be opened: check that its folder exists and may be written"),
+    ("permission denied", "cannot be written: permission is denied"),
+    ("connect", "cannot be reached"),
+    ("server closed", "cannot be reached"),
+    ("timeout", "does not answer in time"),
+)
+"""What a driver's message holds, and what is told of it."""
+
+
+class Store:
+    """A database, opened by the first unit of work. ``url`` is one that SQLAlchemy reads."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine: Engine | None = None
+        self._connection: Connection | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="state")
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it ends with the process."""
+        return self._url == IN_MEMORY
+
+    @property
+    def missing_file(self) -> str | None:
+        """The path of an SQLite file that does not exist (yet)."""
+        if self.in_memory or not self._url.startswith("sqlite"):
+            return None
+        path = Path(self._url.removeprefix("sqlite:///"))
+        return None if path.exists() else str(path)
+
+    async def run(self, work: Work[T]) -> T:
+        """Do a unit of work: all of it, or nothing of it.
+
+        Once begun it goes on to its end even if the caller is cancelled, who then does not learn of it.
+
+        Raises:
+            StateError: The database does not do it.
+        """
+        return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        """The same for callers that do not wait, or wait in another way."""
+        return self._thread.submit(self._transaction, work)
+
+    def close(self) -> None:
+        """Finish what was submitted and close the database."""
+        with suppress(RuntimeError):
+            self._thread.submit(self._disconnect)
+        self._thread.shutdown(wait=True)
+
+    def _transaction(self, work: Work[T]) -> T:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from crm_server.state.schema import NewerStateError
+
+        try:
+            connection = self._connected()
+            with connection.begin():
+                return work(connection)
+        except NewerStateError:
+            raise StateError("The server's state was written by a newer version of it.") from None
+        except (SQLAlchemyError, OSError) as error:
+            # The next unit of work begins with a new connection.
+            self._disconnect()
+            raise StateError(_problem(error)) from error
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._opened().connect()
+        return self._connection
+
+    def _opened(self) -> Engine:
+        if self._engine is None:
+            from crm_server.state.schema import migrate
+
+            engine = _engine(self._url)
+            with engine.connect() as connection, connection.begin():
+                migrate(connection)
+            self._engine = engine
+        return self._engine
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and not self.in_memory:
+            with suppress(Exception):
+                connection.close()
+        if self._engine is not None and not self.in_memory:
+            self._engine.dispose()
+            self._engine = None
+
+
+def nothing(_connection: Connection) -> None:
+    """The unit of work that only opens the database."""
+
+
+def _problem(error: Exception) -> str:
+    text = str(error).casefold()
+    what = next(
+        (told for sign, told in _PROBLEMS if sign in text), "does not work; the server's log says why"
+    )
+    return f"The server's own state {what}. Nothing was changed in the CRM."
+
+
+def _engine(url: str) -> Engine:
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.pool import StaticPool
+
+    if not url.startswith("sqlite"):
+        if find_spec("psycopg") is None:
+            raise StateError(
+                "A state in PostgreSQL needs the extra: pip install 'dynamics-crm-mcp[postgresql]'. "
+                "Nothing was changed in the CRM."
+            )
+        engine = create_engine(
+            url.replace("postgresql://", "postgresql+psycopg://", 1).replace(
+                "postgres://", "postgresql+psycopg://", 1
+            ),
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": _LOCK_SECONDS},
+        )
+        event.listen(engine, "begin", _lock)
+        return engine
+    if url != IN_MEMORY:
+        _make_private(Path(url.removeprefix("sqlite:///")))
+    engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin_at_once)
+    return engine
+
+
+def _make_private(path: Path) -> None:
+    """The folder and the file are for this user alone: they hold what records held before."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        path.touch(mode=0o600)
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    # The driver would begin transactions by itself, and too late.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {_LOCK_SECONDS * 1000}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # Survives the end of the process at any point. FULL would also survive a loss of power in the last
+    # moments, and makes each write three times as slow.
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _begin_at_once(connection: Connection) -> None:
+    """Take the only writer's place at the beginning, so that nothing read in between is out of date."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _lock(connection: Connection) -> None:
+    """The same for PostgreSQL: one lock for all processes, until the end of the transaction."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+
+
+def sayable_id() -> str:
+    """A new id that people can say and type, and that nobody guesses: 50 random bits."""
+    return "".join(secrets.choice("23456789abcdefghjkmnpqrstuvwxyz") for _ in range(10))
+
+
+@cache
+def this_process() -> tuple[str, int]:
+    """The machine and the number of this process."""
+    import socket
+
+    return socket.gethostname()[:200], os.getpid()

@@ -1,0 +1,273 @@
+"""The commands about what the server keeps: ``approvals`` and ``audit``."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from crm_server.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from crm_server.state import State
+    from crm_server.state.keys import Keys
+    from crm_server.state.proposals import KeptPlan
+
+T = TypeVar("T")
+OK, FAILED = 0, 1
+_SEARCHED = ("caller", "tool", "table", "outcome")
+
+
+def add_commands(commands: Any, settings: Callable[[argparse.Namespace], Settings]) -> None:
+    """Add them to the command line; ``settings`` reads the settings for given options."""
+    _add_approvals(commands, settings)
+    _add_audit(commands, settings)
+
+
+def _add_approvals(commands: Any, settings: Callable[[argparse.Namespace], Settings]) -> None:
+    approvals = commands.add_parser(
+        "approvals", help="changes that wait for a human: list, approve or reject"
+    )
+    about = approvals.add_subparsers(required=True, metavar="list|show|approve|reject")
+
+    def add(name: str, help_: str, run: Callable[[State, argparse.Namespace], Awaitable[int]]) -> Any:
+        parser = about.add_parser(name, help=help_)
+        parser.set_defaults(
+            command=lambda options: _with_state(settings(options), lambda state: run(state, options)),
+            policy=None,
+            toolsets=None,
+        )
+        return parser
+
+    listing = add("list", "print the changes that wait", _list)
+    listing.add_argument("--all", action="store_true", help="those that were decided or expired as well")
+    add("show", "print one change", _show).add_argument("id")
+    approve = add("approve", "let one change be made, once, by the caller who asked for it", _approve)
+    approve.add_argument("id")
+    approve.add_argument("--yes", action="store_true", help="do not ask again")
+    reject = add("reject", "refuse one change", _reject)
+    reject.add_argument("id")
+    reject.add_argument("--reason", help="what the assistant is told")
+
+
+def _add_audit(commands: Any, settings: Callable[[argparse.Namespace], Settings]) -> None:
+    audit = commands.add_parser("audit", help="verify, read or export the audit of all calls")
+    about = audit.add_subparsers(required=True, metavar="verify|tail|search|export")
+
+    def add(name: str, help_: str, run: Callable[[Connection, Keys, argparse.Namespace], int]) -> Any:
+        def command(options: argparse.Namespace) -> int:
+            async def in_state(state: State) -> int:
+                return int(await state.run(lambda connection, keys: run(connection, keys, options)))
+
+            return _with_state(settings(options), in_state)
+
+        parser = about.add_parser(name, help=help_)
+        parser.set_defaults(command=command, policy=None, toolsets=None)
+        return parser
+
+    add("verify", "check that no event was changed, removed or moved", _verify)
+    tail = add("tail", "print the last events", _search)
+    search = add("search", "print the events that match", _search)
+    for parser in (tail, search):
+        parser.add_argument("-n", type=_number, default=20, help="how many at most (default 20)")
+        parser.add_argument("--json", action="store_true", help="print JSON lines")
+    for name in _SEARCHED:
+        search.add_argument(f"--{name}", help=f"events of this {name}")
+    search.add_argument("--id", help="events that touched the record with this id")
+    search.add_argument(
+        "--since", type=moment_given, help="from this time on, such as 2026-05-01 or 2h (ago)"
+    )
+    search.add_argument("--until", type=moment_given, help="before this time")
+    export = add("export", "print all events", _export)
+    export.add_argument("--format", choices=("jsonl", "csv"), default="jsonl")
+
+
+def _with_state(settings: Settings, run: Callable[[State], Awaitable[T]]) -> T:
+    import anyio
+
+    from crm_server.app import configured_state
+
+    state = configured_state(settings, lambda: datetime.now(UTC))
+    if state.in_memory:
+        raise SettingsError("DYNAMICS_STATE=memory is the state of one process; there is nothing to look at.")
+    if (missing := state.missing_file) is not None:
+        raise SettingsError(
+            f"There is no state at {missing} yet: no server with these settings has been called."
+        )
+
+    async def main() -> T:
+        try:
+            return await run(state)
+        finally:
+            state.close()
+
+    return anyio.run(main)
+
+
+def all_events(settings: Settings, since: datetime | None) -> list[dict[str, Any]]:
+    """The events of the audit, oldest first."""
+
+    def work(connection: Connection, _keys: Keys) -> list[dict[str, Any]]:
+        from crm_server.state import audit
+
+        start = "" if since is None else since.isoformat()
+        return [event for event in audit.everything(connection) if event["at"] >= start]
+
+    async def in_state(state: State) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = await state.run(work)
+        return events
+
+    return _with_state(settings, in_state)
+
+
+async def _list(state: State, options: argparse.Namespace) -> int:
+    plans = await state.plans(everything=options.all)
+    if not plans:
+        _print("No change waits for approval.")
+    now = datetime.now(UTC)
+    for plan in plans:
+        asked = plan.proposal
+        _print(f"{plan.id}  {plan.created:%Y-%m-%d %H:%M UTC}  {asked.caller}  {plan.said(now)}")
+        _print(f"    {asked.question}")
+    if plans and not options.all:
+        _print("\nSee one: dynamics-crm-mcp approvals show ID. Then approve ID or reject ID.")
+    return OK
+
+
+async def _show(state: State, options: argparse.Namespace) -> int:
+    _print_plan(await state.plan(options.id))
+    return OK
+
+
+async def _approve(state: State, options: argparse.Namespace) -> int:
+    plan = await state.plan(options.id)
+    _print_plan(plan)
+    if not options.yes:
+        if not sys.stdin.isatty():
+            raise SettingsError("Nobody is there to be asked; add --yes if you have read the plan.")
+        sys.stdout.write("\nApprove exactly this? Type yes: ")
+        sys.stdout.flush()
+        if sys.stdin.readline().strip().lower() != "yes":
+            _print("Not approved; it still waits.")
+            return FAILED
+    await state.decide(plan.id, "approved", _who())
+    _print("\nApproved. It is carried out when the assistant makes the same call again, if nothing changed.")
+    return OK
+
+
+async def _reject(state: State, options: argparse.Namespace) -> int:
+    await state.decide(options.id, "rejected", _who(), options.reason)
+    _print(f"Rejected. Nothing was changed, and plan {options.id} cannot be carried out.")
+    return OK
+
+
+def _print_plan(plan: KeptPlan) -> None:
+    asked = plan.proposal
+    _print(asked.question)
+    for fact in asked.facts:
+        _print(f"  - {fact}")
+    _print(f"\nasked by   {asked.caller}, with {asked.tool}")
+    _print(f"because    rule {', '.join(asked.rules) or '(none)'}")
+    _print(
+        f"record     {asked.table} {asked.record or '(new)'}{f', version {asked.etag}' if asked.etag else ''}"
+    )
+    _print(f"asked at   {plan.created:%Y-%m-%d %H:%M:%S UTC}, good until {plan.expires:%Y-%m-%d %H:%M UTC}")
+    _print(f"state      {plan.said(datetime.now(UTC))}")
+    if plan.reason:
+        _print(f"reason     {plan.reason}")
+
+
+def _verify(connection: Connection, keys: Keys, _options: argparse.Namespace) -> int:
+    from crm_server.state import audit
+
+    found = audit.verify(connection, keys)
+    if found.broken is not None:
+        _print(f"BROKEN at event {found.broken}: {found.problem}")
+        _print(f"{found.events:,} events before it are as they were.")
+        return FAILED
+    _print(f"{found.events:,} events, {found.first} to {found.last}: none was changed, removed or moved.")
+    _print(f"Signed end: {found.last} {found.hash}")
+    return OK
+
+
+def _search(connection: Connection, _keys: Keys, options: argparse.Namespace) -> int:
+    from crm_server.state import audit
+
+    given = {name: getattr(options, name, None) for name in _SEARCHED}
+    wanted = {
+        "table_name" if name == "table" else name: value for name, value in given.items() if value is not None
+    }
+    events = audit.recent(
+        connection,
+        most=options.n,
+        since=getattr(options, "since", None),
+        until=getattr(options, "until", None),
+        contains=wanted,
+        record=getattr(options, "id", None),
+    )
+    for event in events:
+        _print(json.dumps(event, ensure_ascii=False) if options.json else _event_line(event))
+    if not events and not options.json:
+        _print("No events.")
+    return OK
+
+
+def _export(connection: Connection, _keys: Keys, options: argparse.Namespace) -> int:
+    from crm_server.state import audit
+
+    events = audit.everything(connection)
+    lines: Iterable[str]
+    if options.format == "csv":
+        lines = audit.as_csv(events)
+    else:
+        lines = (json.dumps(event, ensure_ascii=False) + "\n" for event in events)
+    for line in lines:
+        sys.stdout.write(line)
+    return OK
+
+
+def _event_line(event: Mapping[str, Any]) -> str:
+    at = datetime.fromisoformat(event["at"])
+    ids = event.get("ids") or []
+    records = ids[0] if len(ids) == 1 else f"({len(ids)} records)" if ids else ""
+    about = " ".join(filter(None, [event.get("table"), records]))
+    rules = f"  rules {', '.join(event['rules'])}" if event.get("rules") else ""
+    return (
+        f"{event['number']:>7}  {at:%Y-%m-%d %H:%M:%S}  {event.get('caller', '')}  {event['kind']}  "
+        f"{event.get('tool', '')}  {about}  {event.get('outcome', '')}{rules}"
+    )
+
+
+def _who() -> str:
+    return f"{getpass.getuser()} at {socket.gethostname()}"
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"a number from 1 to 100000 is expected, not {text!r}")
+    return int(text)
+
+
+def moment_given(text: str) -> datetime:
+    """A time on the command line: a date, a time, or how long ago."""
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    if text[:-1].isdecimal() and text[-1:] in units:
+        return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"a time is written 2026-05-01, 2026-05-01T10:00 or 2h, not {text!r}"
+        ) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")

@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+
+import bpe_openai
 
 from crm_sandbox.coverage import markdown_table
 from crm_sandbox.operations import registry
@@ -18,10 +21,16 @@ from crm_server.policy.reference import cases_table, reference_table
 from crm_server.protocol import wire_tool
 from crm_server.settings import SETTINGS
 from crm_server.sign_in.modes import MODES, variable_of
-from crm_tools.catalogue import catalogue
+from crm_tools.catalogue import AnyTool, all_tools, catalogue
+from crm_tools.toolsets import DEFAULT, TOOLSETS
 
 ROOT = Path(__file__).parent.parent
-READMES = (ROOT / "README.md", ROOT / "sandbox" / "README.md", ROOT / "docs" / "policy.md")
+READMES = (
+    ROOT / "README.md",
+    ROOT / "sandbox" / "README.md",
+    ROOT / "docs" / "policy.md",
+    ROOT / "docs" / "tools.md",
+)
 SNAPSHOTS = ROOT / "tests" / "tools" / "snapshots"
 
 
@@ -51,6 +60,62 @@ def tools_table() -> str:
         for tool in catalogue()
     ]
     return "\n".join(["| tool | does | request | effect |", "|---|---|---|---|", *rows])
+
+
+@cache
+def _encoding() -> bpe_openai.Encoding:
+    return bpe_openai.get_encoding("o200k_base")
+
+
+def tokens_of(text: str) -> int:
+    """How many tokens a text has, by one fixed tokenizer that needs no network; models have their own."""
+    return len(_encoding().encode(text))
+
+
+def tokens_of_tool(tool: AnyTool) -> int:
+    """What a host puts before the model of a tool: name, description and input schema, as JSON."""
+    shown = {"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema}
+    return tokens_of(json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
+
+
+def tools_of(*toolsets: str) -> tuple[AnyTool, ...]:
+    """The tools of these toolsets."""
+    return tuple(tool for tool in all_tools() if not set(toolsets).isdisjoint(tool.toolsets))
+
+
+def own_tools_table() -> str:
+    """Every tool by toolset, with what it costs in a conversation."""
+    rows = [
+        f"| `{tool.name}` | {', '.join(tool.toolsets)} | {tool.description.partition('. Columns:')[0]} "
+        f"| {tokens_of_tool(tool)} |"
+        for tool in all_tools()
+    ]
+    return "\n".join(["| tool | toolsets | what a model reads of it | tokens |", "|---|---|---|---|", *rows])
+
+
+def toolsets_table() -> str:
+    """Every toolset with its tools' cost."""
+    rows = [
+        f"| `{name}` | {about} | {_yes(name in DEFAULT)} | {_tools_in(name)} | {_tokens_in(name)} |"
+        for name, about in TOOLSETS.items()
+    ]
+    whole = f"{_tools_in(*DEFAULT)} | {_tokens_in(*DEFAULT)}"
+    usual = f"| | all that are offered unless others are chosen | | {whole} |"
+    return "\n".join(
+        ["| toolset | for | offered by default | tools | tokens |", "|---|---|---|---|---|", *rows, usual]
+    )
+
+
+def _yes(holds: bool) -> str:
+    return "yes" if holds else ""
+
+
+def _tools_in(*names: str) -> int:
+    return len(tools_of(*names))
+
+
+def _tokens_in(*names: str) -> int:
+    return sum(tokens_of_tool(tool) for tool in tools_of(*names))
 
 
 def sandbox_tables() -> str:
@@ -84,6 +149,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "modes": modes_table,
     "tools": tools_table,
+    "toolsets": toolsets_table,
+    "all-tools": own_tools_table,
     "missing": markdown_table,
     "policy-keys": reference_table,
     "policy-case-keys": cases_table,
@@ -110,7 +177,7 @@ def snapshots() -> dict[str, str]:
             wire_tool(tool).model_dump(by_alias=True, mode="json", exclude_none=True), indent=2
         )
         + "\n"
-        for tool in catalogue()
+        for tool in all_tools()
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from crm_server.call import Caller
 from crm_server.folders import state_folder
 from crm_server.gateway import Crm
+from crm_server.organisation import Learned, NamedTables, chosen_tools, learn
 from crm_server.policy.model import Principal
 from crm_server.policy.reload import ReloadablePolicy
 from crm_server.settings import Settings, SettingsError
 from crm_server.state import Retention, State, open_memory, open_state
-from crm_tools.catalogue import all_tools
-from crm_tools.description import load
+from crm_tools.catalogue import AnyTool
+from crm_tools.standard import standard_tables
+from crm_tools.tables import Table
 
 if TYPE_CHECKING:
     from crm_server.dataverse.client import DataverseClient
@@ -49,6 +51,8 @@ class Application:
     _listeners: dict[int, Listener] = field(default_factory=dict)
     local: Principal = field(default_factory=Principal)
     """Who calls where the transport tells nobody apart."""
+    named: NamedTables | None = None
+    """The tables that the settings name, where they name any."""
 
     def listens(self, connection: int, client: Listener) -> None:
         """Remember a client that has listed the tools, to tell it if there are others; the last hundred."""
@@ -66,6 +70,26 @@ class Application:
         if (problem := self.policies.reload()) is not None:
             return problem
         self.crm.policy = self.policies.current
+        await self._tell_if_changed(before)
+        return None
+
+    async def refresh_tables(self) -> None:
+        """Read the named tables anew once in a while, and tell clients if other tools follow from it."""
+        if self.named is None or not self.named.is_due():
+            return
+        before = self.caller.tools()
+        found = await self.named.learn(self.crm.client())
+        if found is None:
+            return
+        tables = {**standard_tables(), **found}
+        if self.policies.reload(tables) is None:
+            self.crm.tables.clear()
+            self.crm.tables.update(tables)
+            self.crm.policy = self.policies.current
+            self.caller.offer(self.named.tools(tables))
+            await self._tell_if_changed(before)
+
+    async def _tell_if_changed(self, before: tuple[AnyTool, ...]) -> None:
         if self.caller.tools() != before:
             for connection, client in tuple(self._listeners.items()):
                 # Whether a client is still there is found out by telling it.
@@ -73,7 +97,6 @@ class Application:
                     await client.send_tool_list_changed()
                 except Exception:  # noqa: BLE001 - each transport ends in a way of its own
                     self._listeners.pop(connection, None)
-        return None
 
     async def aclose(self) -> None:
         """Close the connection to the CRM and the state, as far as they were opened."""
@@ -104,27 +127,33 @@ def build_application(
     sandbox: bool = False,
     asgi_app: ASGIApp | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    learned: Learned | None = None,
 ) -> Application:
     """An application for these settings. ``asgi_app`` takes the place of the network.
+
+    ``learned`` are the named tables as the environment describes them, where they have been read already;
+    else those of the last time serve, or their standard description.
 
     Raises:
         SettingsError: No environment to connect to, or the sign-in settings are incomplete.
         PolicyFileError: The policy cannot be read.
     """
-    tables = load().tables
+    address = SANDBOX_ADDRESS if sandbox or asgi_app is not None else settings.url or ""
+    named = NamedTables(settings, address, now) if settings.tables else None
+    tables = {**standard_tables(), **({} if named is None else named.at_start(learned))}
     policies = ReloadablePolicy(settings.policy, tables)
     if sandbox or asgi_app is not None:
-        address, environment = SANDBOX_ADDRESS, "the embedded sandbox"
-        connection = Connection(lambda: _sandbox_client(asgi_app))
+        environment = "the embedded sandbox"
+        connection = Connection(lambda: sandbox_client(asgi_app, tables))
     else:
-        address, connection = _environment(settings)
+        connection = _environment(settings, tables)
         environment = address
     state = _state(settings, now, in_memory=sandbox or asgi_app is not None)
     crm = Crm(address, environment, tables, policies.current, lambda: connection.client, now, state)
-    tools = tuple(
-        tool for tool in all_tools() if settings.toolsets is None or tool.toolset in settings.toolsets
-    )
-    return Application(crm, Caller(crm, tools), connection, policies, local=Principal(roles=settings.roles))
+    crm.zone, crm.files = settings.time_zone, settings.files
+    tools = chosen_tools(settings, tables)
+    local = Principal(roles=settings.roles)
+    return Application(crm, Caller(crm, tools), connection, policies, local=local, named=named)
 
 
 def _state(settings: Settings, now: Callable[[], datetime], *, in_memory: bool) -> State:
@@ -142,7 +171,12 @@ def configured_state(settings: Settings, now: Callable[[], datetime]) -> State:
     return open_state(settings.state, state_folder(), key, now, kept)
 
 
-def _environment(settings: Settings) -> tuple[str, Connection]:
+def _environment(settings: Settings, tables: Mapping[str, Table]) -> Connection:
+    """The connection to the environment.
+
+    Raises:
+        SettingsError: There is none to connect to, or the sign-in settings are incomplete.
+    """
     from crm_server.sign_in import auth_for
 
     url = settings.url
@@ -152,7 +186,6 @@ def _environment(settings: Settings) -> tuple[str, Connection]:
             "or start with --sandbox to try it without a tenant."
         )
     make_auth = auth_for(settings)
-    tables = load().tables
 
     def open_environment() -> DataverseClient:
         from crm_server.dataverse.client import open_client
@@ -161,10 +194,11 @@ def _environment(settings: Settings) -> tuple[str, Connection]:
             base_url=url, tables=tables, auth=make_auth(), private_network=settings.private_network
         )
 
-    return url, Connection(open_environment)
+    return Connection(open_environment)
 
 
-def _sandbox_client(asgi_app: ASGIApp | None) -> DataverseClient:
+def sandbox_client(asgi_app: ASGIApp | None, tables: Mapping[str, Table]) -> DataverseClient:
+    """A client of the embedded sandbox, or of the application that takes its place."""
     from httpx import ASGITransport
 
     from crm_server.dataverse.client import open_client
@@ -173,4 +207,22 @@ def _sandbox_client(asgi_app: ASGIApp | None) -> DataverseClient:
         from crm_sandbox import create_app
 
         asgi_app = create_app()
-    return open_client(base_url=SANDBOX_ADDRESS, tables=load().tables, transport=ASGITransport(app=asgi_app))
+    return open_client(base_url=SANDBOX_ADDRESS, tables=tables, transport=ASGITransport(app=asgi_app))
+
+
+def needs_learning(settings: Settings, *, sandbox: bool) -> bool:
+    """Whether the named tables have to be read before the tools can be listed: none are known from before."""
+    if not settings.tables:
+        return False
+    return sandbox or not NamedTables(settings, settings.url or "", lambda: datetime.now(UTC)).is_kept()
+
+
+async def learn_first(settings: Settings, asgi_app: ASGIApp | None = None) -> Learned:
+    """The named tables, read over a connection of its own before anything is served."""
+    tables = standard_tables()
+    here = asgi_app is not None
+    client = sandbox_client(asgi_app, tables) if here else _environment(settings, tables).client
+    try:
+        return await learn(client, settings.tables, tables)
+    finally:
+        await client.aclose()

@@ -10,18 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from crm_server.policy.model import Decision
 from crm_server.state.proposals import Proposal
+from crm_tools.acts import Act, Close, Link, Merge, Qualify
+from crm_tools.bulk import BulkJob
+from crm_tools.choices import choice_label
 from crm_tools.errors import ApprovalError
-from crm_tools.operations import Create, Delete, Operation, Query, Row, Update
+from crm_tools.insight_operations import Aggregate, Search
+from crm_tools.operations import Action, Create, Delete, Operation, Query, Row, Update
 from crm_tools.outside_text import line
 from crm_tools.shaping import ETAG, FORMATTED, MOST_RELATED
 from crm_tools.tables import Table
 
 _LONGEST_VALUE = 120
+Judged = Operation | Act | Aggregate | Search | BulkJob
+"""Everything that a policy judges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class Approver(Protocol):
 
 
 def plan_for(
-    operation: Operation,
+    operation: Judged,
     before: Row | None,
     table: Table,
     tables: Mapping[str, Table],
@@ -79,9 +85,9 @@ def plan_for(
     )
 
 
-def proposal_of(plan: Plan, operation: Operation, decision: Decision, caller: str, tool: str) -> Proposal:
+def proposal_of(plan: Plan, operation: Judged, decision: Decision, caller: str, tool: str) -> Proposal:
     """The plan as it is kept while it waits."""
-    key = None if isinstance(operation, Query | Create) else operation.key
+    key = None if isinstance(operation, Query | Create | Aggregate | Search) else operation.key
     return Proposal(
         plan.fingerprint,
         caller,
@@ -95,7 +101,7 @@ def proposal_of(plan: Plan, operation: Operation, decision: Decision, caller: st
     )
 
 
-def _question(operation: Operation, before: Row | None, table: Table, where: str) -> str:
+def _question(operation: Judged, before: Row | None, table: Table, where: str) -> str:
     kind = table.label.lower()
     name = shown(before.get(table.primary_name)) if before else ""
     match operation:
@@ -105,12 +111,22 @@ def _question(operation: Operation, before: Row | None, table: Table, where: str
             return f"Change the {kind} {name or key}, in {where}?"
         case Create():
             return f"Create a {kind} in {where}?"
+        case Qualify():
+            return f"Qualify the lead {name or operation.key}, in {where}?"
+        case Close(won=won):
+            return f"Close the opportunity {name or operation.key} as {'won' if won else 'lost'}, in {where}?"
+        case Merge(into_name=other):
+            return f"Merge the {kind} {name or operation.key} into {shown(other)}, in {where}?"
+        case BulkJob(total=total, action=action):
+            verb = "Create" if action is Action.CREATE else "Change"
+            return f"{verb} {total:,} {table.entity_set} in one job, in {where}?"
+        case Link(other_name=other, unlink=unlink):
+            verb = "Take apart" if unlink else "Connect"
+            return f"{verb} the {kind} {name or operation.key} and {shown(other)}, in {where}?"
     return f"Let the assistant read {table.entity_set} in {where}?"
 
 
-def _facts(
-    operation: Operation, before: Row | None, table: Table, tables: Mapping[str, Table]
-) -> Iterable[str]:
+def _facts(operation: Judged, before: Row | None, table: Table, tables: Mapping[str, Table]) -> Iterable[str]:
     match operation:
         case Delete():
             yield from _lost(before or {}, table, tables)
@@ -124,6 +140,26 @@ def _facts(
         case Create(values=values, bindings=bindings):
             yield from (f"{table.columns[name].label}: {shown(value)}" for name, value in values.items())
             yield from (f"{table.navigations[item.navigation].label}: {item.key}" for item in bindings)
+        case Qualify() | Close() | Merge() | Link():
+            yield from _act_facts(operation, before or {}, table, tables)
+
+
+def _act_facts(act: Act, before: Row, table: Table, tables: Mapping[str, Table]) -> Iterable[str]:
+    match act:
+        case Qualify():
+            made = ", ".join(f"the {tables[name].label.lower()}" for name in act.wanted)
+            yield f"Created from it: {made or 'nothing'}"
+        case Close():
+            for name, value in act.written.items():
+                column = table.columns[name]
+                label = choice_label(value, column) or value
+                yield f"{column.label}: {shown(_displayed(before, name))} -> {shown(label)}"
+            if act.note:
+                yield f"Note: {shown(act.note)}"
+        case Merge():
+            yield "What belongs to it moves to the other record; it is deactivated and cannot be un-merged"
+            for name, value in act.values.items():
+                yield f"Taken over: {table.columns[name].label}: {shown(value)}"
 
 
 def _lost(before: Row, table: Table, tables: Mapping[str, Table]) -> Iterable[str]:
@@ -150,7 +186,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}... ({len(text):,} characters)"
 
 
-def _fingerprint(operation: Operation, before: Row | None) -> str:
+def _fingerprint(operation: Judged, before: Row | None) -> str:
     """A digest of the change and of the version of the row it was planned on."""
     facts: dict[str, Any] = {"kind": type(operation).__name__, "table": operation.table}
     match operation:
@@ -161,6 +197,10 @@ def _fingerprint(operation: Operation, before: Row | None) -> str:
             facts["bindings"] = [[item.navigation, item.key] for item in bindings]
         case Delete(key=key):
             facts["key"] = key
+        case Qualify() | Close() | Merge() | Link():
+            facts["act"] = asdict(operation)
+        case BulkJob(id=key, source=source):
+            facts |= {"job": key, "source": source}
         case _:
             facts["read"] = repr(operation)
     facts["etag"] = (before or {}).get(ETAG)

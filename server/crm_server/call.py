@@ -25,6 +25,7 @@ from crm_server.policy.model import Decision, Policy, Principal
 from crm_server.tracing import describe_call, trace_id
 from crm_tools.catalogue import AnyTool
 from crm_tools.errors import AnswerTooLargeError, CrmError, InternalError
+from crm_tools.rendering import rendered
 
 _LITTLE = 3
 """So few left of a limit are told in the answer itself."""
@@ -56,10 +57,14 @@ class CallAnswer:
     environment: Mapping[str, Any] = field(default_factory=dict)
     left: tuple[Left, ...] = ()
     """What is left of the limits after a write."""
+    reading: str | None = None
+    """The content as text made for reading, where the tool has one."""
 
     @cached_property
     def text(self) -> str:
-        """The content as compact JSON."""
+        """The content as text: made for reading, or compact JSON."""
+        if self.reading is not None:
+            return self.reading
         return json.dumps(self.content, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -79,6 +84,11 @@ class Caller:
 
     def _offers(self) -> dict[str, AnyTool]:
         return {tool.name: tool for tool in self._tools if offers(self._crm.policy, tool)}
+
+    def offer(self, tools: tuple[AnyTool, ...]) -> None:
+        """Offer these tools from now on."""
+        self._tools = tools
+        self._policy, self._offered = self._crm.policy, self._offers()
 
     def tools(self) -> tuple[AnyTool, ...]:
         """The tools on offer. What is not among them cannot be called."""
@@ -118,6 +128,24 @@ class Caller:
                 {"kind": "call", "caller": principal.name, "tool": "(unknown)", "outcome": "unknown_tool"}
             )
             raise
+        return await self._called(tool, arguments, principal, approver)
+
+    async def consult(
+        self, tool: AnyTool, arguments: Mapping[str, Any], principal: Principal, approver: Approver
+    ) -> CallAnswer:
+        """Run a tool that answers for something else, such as a resource; it need not be on offer itself.
+
+        Raises:
+            UnknownToolError: The policy leaves nothing that it could do.
+            InputNeededError: A human has to be asked by way of the client first.
+        """
+        if not offers(self._crm.policy, tool):
+            raise UnknownToolError(tool.name)
+        return await self._called(tool, arguments, principal, approver)
+
+    async def _called(
+        self, tool: AnyTool, arguments: Mapping[str, Any], principal: Principal, approver: Approver
+    ) -> CallAnswer:
         request_id = uuid4().hex[:12]
         trail = Trail(tool.about, tool.effect, tool.name, request_id)
         crm_request_id.set(None)
@@ -167,8 +195,11 @@ class Caller:
     ) -> CallAnswer:
         try:
             tool.checker.check(arguments)
-            content = await tool.run(arguments, self._crm.tables, gateway)
-            return _bounded(CallAnswer(_with_notes(content, trail), decision=trail.decision, left=trail.left))
+            answered = await tool.run(arguments, self._crm.tables, gateway)
+            content = _with_notes(answered, trail)
+            detailed = arguments.get("format") == "detailed"
+            reading = rendered(content, self._crm.zone, detailed=detailed) if tool.renders else None
+            return _bounded(CallAnswer(content, decision=trail.decision, left=trail.left, reading=reading))
         except InputNeededError:
             log.info("approval asked", tool=tool.name, table=trail.table, effect=trail.effect)
             raise

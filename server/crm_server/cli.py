@@ -9,12 +9,18 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from crm_server import __version__
 from crm_server.policy_commands import add_policy_commands
 from crm_server.settings import DEFAULT_POLICY, Settings, SettingsError, read_settings
 from crm_server.state_commands import add_commands as add_state_commands
 from crm_tools.errors import CrmError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crm_server.app import Application
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -59,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--sandbox", action="store_true", help="use the embedded CRM instead of an environment"
     )
+    serve.add_argument(
+        "--table", type=_path, action="append", default=[], help="with --sandbox: a table file of your own"
+    )
     _common(serve)
     serve.set_defaults(command=_serve)
 
@@ -90,7 +99,7 @@ def _sandbox_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, help="another seed makes another company")
     add("--file", type=Path, help="keep the data in this SQLite file")
     add("--reset", action="store_true", help="with --file: begin with the sample company again")
-    add("--table", type=Path, action="append", default=[], help="a table file of your own; can be repeated")
+    add("--table", type=_path, action="append", default=[], help="a table file of your own; can be repeated")
     add(
         "--tls",
         type=Path,
@@ -109,7 +118,15 @@ def _sandbox_options(parser: argparse.ArgumentParser) -> None:
 
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", help=f"preset or TOML file (default {DEFAULT_POLICY})")
-    parser.add_argument("--toolsets", help="tables to offer tools for, separated by commas (default all)")
+    parser.add_argument(
+        "--toolsets", help="toolsets to offer, separated by commas (default: spec, sales, insight, changes)"
+    )
+
+
+def _path(text: str) -> Path:
+    from pathlib import Path
+
+    return Path(text)
 
 
 def _port(text: str) -> int:
@@ -135,16 +152,14 @@ def _milliseconds(text: str) -> int:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    from crm_tools.catalogue import all_tools
+    from crm_tools.toolsets import TOOLSETS
 
-    toolsets = dict.fromkeys(tool.toolset for tool in all_tools())
-    return read_settings(os.environ, toolsets, policy=options.policy, toolsets=options.toolsets)
+    return read_settings(os.environ, TOOLSETS, policy=options.policy, toolsets=options.toolsets)
 
 
 def _serve(options: argparse.Namespace) -> int:
     import anyio
 
-    from crm_server.app import build_application
     from crm_server.log import configure_logging
     from crm_server.protocol import build_server
     from crm_server.reloading import reloaded_on_hangup
@@ -163,7 +178,7 @@ def _serve(options: argparse.Namespace) -> int:
             "DYNAMICS_AUTH=on-behalf-of needs callers with tokens: serve with --transport http."
         )
     configure_logging(settings.log_level)
-    application = build_application(settings, sandbox=options.sandbox)
+    application = _application(settings, options)
     server = build_server(application)
     end_tracing = start_tracing(os.environ)
 
@@ -190,6 +205,27 @@ def _serve(options: argparse.Namespace) -> int:
     finally:
         end_tracing()
     return OK
+
+
+def _application(settings: Settings, options: argparse.Namespace) -> Application:
+    """The application. Named tables that were never described are read first, so that they are on offer."""
+    import anyio
+
+    from crm_server.app import build_application, learn_first, needs_learning
+
+    if options.table and not options.sandbox:
+        raise SettingsError("--table describes a table of the embedded CRM; it goes with --sandbox.")
+    asgi_app = None
+    if options.sandbox and (options.table or settings.tables):
+        from crm_sandbox import create_app
+
+        asgi_app = create_app(tables=options.table)
+    learned = None
+    if needs_learning(settings, sandbox=options.sandbox):
+        learned = anyio.run(learn_first, settings, asgi_app)
+        for problem in learned.problems:
+            sys.stderr.write(f"Not described by the environment: {problem}\n")
+    return build_application(settings, sandbox=options.sandbox, asgi_app=asgi_app, learned=learned)
 
 
 def _announce(url: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import anyio
 
-from crm_server.approval import Plan
+from crm_server.approval import Judged, Plan
 from crm_server.dataverse.client import DataverseClient
 from crm_server.gateway import Crm, Gateway, Session, Trail
 from crm_server.policy.explain import explain
@@ -21,10 +21,10 @@ from crm_server.policy.model import Decision, Policy, Principal
 from crm_server.settings import Settings
 from crm_server.state import open_memory
 from crm_tools.catalogue import Tool, catalogue
-from crm_tools.description import load
 from crm_tools.errors import UnknownNameError
 from crm_tools.handlers import Context
-from crm_tools.operations import Access, Operation
+from crm_tools.operations import Access
+from crm_tools.standard import standard_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def explain_call(
         InputError: The arguments do not fit the tool.
         PolicyFileError: The policy cannot be read.
     """
-    policy = load_policy(settings.policy, load().tables)
+    policy = load_policy(settings.policy, standard_tables())
     return explain(policy, tool_name, judged_call(policy, tool_name, arguments, asking or Asking()))
 
 
@@ -65,7 +65,15 @@ def judged_call(
     """
     tool = _tool(tool_name)
     tool.checker.check(arguments)
-    crm = Crm("", "", load().tables, policy, client=_no_client, now=asking.now, state=open_memory(asking.now))
+    crm = Crm(
+        "",
+        "",
+        dict(standard_tables()),
+        policy,
+        client=_no_client,
+        now=asking.now,
+        state=open_memory(asking.now),
+    )
     return anyio.run(_judged, tool, arguments, _JudgingSession(crm, asking))
 
 
@@ -99,7 +107,7 @@ class _JudgingSession(Session):
         """The kind of environment that was asked about."""
         return self._asking.environment
 
-    async def judge(self, operation: Operation) -> NoReturn:
+    async def judge(self, operation: Judged) -> NoReturn:
         raise _JudgedError(list(self.quietly(operation).parts))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_server.settings import Settings, SettingsError
 from crm_server.sign_in import provider_for
-from crm_tools.description import load
+from crm_tools.standard import standard_tables
 
 if TYPE_CHECKING:
     from crm_server.sign_in.people import Opening
@@ -30,7 +30,7 @@ async def login(settings: Settings) -> str:
     provider = _at_terminal(settings) or provider_for(settings)()
     auth = None if provider is None else bearer_auth(provider)
     client = open_client(
-        base_url=settings.url, tables=load().tables, auth=auth, private_network=settings.private_network
+        base_url=settings.url, tables=standard_tables(), auth=auth, private_network=settings.private_network
     )
     try:
         found = await client.identify()

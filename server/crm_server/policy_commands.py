@@ -61,9 +61,9 @@ def add_policy_commands(
 def _show(options: argparse.Namespace) -> int:
     from crm_server.policy.load import load_policy
     from crm_server.policy.show import show
-    from crm_tools.description import load
+    from crm_tools.standard import standard_tables
 
-    tables = load().tables
+    tables = standard_tables()
     _print(show(load_policy(options.settings(options).policy, tables), tables))
     return OK
 
@@ -104,10 +104,10 @@ def _replay(options: argparse.Namespace) -> int:
     from crm_server.policy.load import load_policy
     from crm_server.replaying import replay
     from crm_server.state_commands import all_events
-    from crm_tools.description import load
+    from crm_tools.standard import standard_tables
 
     settings = options.settings(options)
-    policy = load_policy(settings.policy, load().tables)
+    policy = load_policy(settings.policy, standard_tables())
     _print(replay(policy, all_events(settings, options.since)).text)
     return OK
 
@@ -116,9 +116,9 @@ def _schema(_options: argparse.Namespace) -> int:
     import json
 
     from crm_server.policy.schema import policy_schema
-    from crm_tools.description import load
+    from crm_tools.standard import standard_tables
 
-    _print(json.dumps(policy_schema(load().tables), indent=2))
+    _print(json.dumps(policy_schema(standard_tables()), indent=2))
     return OK
 
 

@@ -13,9 +13,9 @@ from crm_server.policy.keys import PRESETS
 from crm_server.policy.load import load_policy, placed, read_text
 from crm_server.policy.model import Decision, Mask, Policy, Spent
 from crm_server.policy.problems import PolicyTextError, unknown
-from crm_tools.description import load
 from crm_tools.errors import InputError
 from crm_tools.operations import Access
+from crm_tools.standard import standard_tables
 from crm_tools.tables import Table
 
 _NOT_RULES = ("hidden:", "limit:")
@@ -37,7 +37,7 @@ def run_cases(file: str, policy_name: str | None) -> Report:
     Raises:
         PolicyFileError: The file of cases or the policy cannot be read.
     """
-    tables = load().tables
+    tables = standard_tables()
     texts = {file: read_text(file)}
     with placed(file, texts, "Cases"):
         cases = parse_cases(texts[file], tables)

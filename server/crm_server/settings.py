@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from crm_tools.errors import closest
 
@@ -83,15 +85,41 @@ SETTINGS = (
     Setting(
         "DYNAMICS_KEEP_AUDIT_DAYS", "keep_audit_days", "Days that the audit is kept; always unless set", "400"
     ),
-    Setting("DYNAMICS_TOOLSETS", "toolsets", "Tables to offer tools for", "accounts,contacts"),
+    Setting(
+        "DYNAMICS_TOOLSETS",
+        "toolsets",
+        "Toolsets to offer; spec, sales, insight and changes unless set",
+        "compact,changes",
+    ),
+    Setting(
+        "DYNAMICS_TABLES",
+        "tables",
+        "Tables to offer tools for, as the environment describes them; the four standard ones unless set",
+        "account,contact,new_project",
+    ),
+    Setting(
+        "DYNAMICS_TIME_ZONE",
+        "time_zone",
+        "Time zone of those who ask; times without one are meant in it, and shown in it",
+        "Europe/Berlin",
+    ),
+    Setting(
+        "DYNAMICS_FILES",
+        "files",
+        "Folder that imports read CSV files from and exports write to; none unless set",
+        "/srv/crm-files",
+    ),
     Setting("DYNAMICS_LOG_LEVEL", "log_level", "debug, info, warning or error", "info"),
 )
 """Every setting there is. README's table is made from it."""
 
 
+UTC_ZONE = ZoneInfo("UTC")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the server was told. ``toolsets`` is None for all."""
+    """What the server was told. ``toolsets`` is None for the usual ones."""
 
     url: str | None = None
     private_network: bool = False
@@ -112,6 +140,9 @@ class Settings:
     keep_changes_days: int = 90
     keep_audit_days: int | None = None
     toolsets: tuple[str, ...] | None = None
+    tables: tuple[str, ...] = ()
+    time_zone: ZoneInfo = UTC_ZONE
+    files: Path | None = None
     log_level: str = "info"
 
 
@@ -174,9 +205,46 @@ def _days(variable: str) -> Callable[[str], int]:
     return read
 
 
+def table_names(text: str) -> tuple[str, ...]:
+    """Logical names of tables, each once.
+
+    Raises:
+        SettingsError: One could not be the name of a table.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if not _TABLE_NAME.fullmatch(name):
+            raise SettingsError(
+                f"DYNAMICS_TABLES takes logical names such as account or new_project, not {name[:80]!r}."
+            )
+    return names
+
+
+_TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,127}")
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsError(
+            f"DYNAMICS_TIME_ZONE is a name such as Europe/Berlin, not {text[:80]!r}."
+        ) from None
+
+
+def _folder(text: str) -> Path:
+    folder = Path(text).expanduser().absolute()
+    if not folder.is_dir():
+        raise SettingsError("DYNAMICS_FILES is a folder that exists.")
+    return folder
+
+
 _READ: Mapping[str, Callable[[str], Any]] = {
     "roles": lambda text: frozenset(name.strip() for name in text.split(",") if name.strip()),
     "state": state_url,
+    "tables": table_names,
+    "time_zone": _zone,
+    "files": _folder,
     "keep_changes_days": _days("DYNAMICS_KEEP_CHANGES_DAYS"),
     "keep_audit_days": _days("DYNAMICS_KEEP_AUDIT_DAYS"),
 }

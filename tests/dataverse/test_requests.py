@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from crm_server.dataverse.literals import key, query_string
 from crm_server.dataverse.requests import build, next_page
-from crm_tools.description import load
 from crm_tools.operations import Action, Binding, Create, Delete, Expansion, Fetch, OrderBy, Query, Update
+from crm_tools.standard import standard_tables
 
-TABLES = load().tables
+TABLES = standard_tables()
 KEY = "0a1b2c3d-0000-4000-8000-0123456789ab"
 
 

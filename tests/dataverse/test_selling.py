@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from crm_server.dataverse.client import DataverseClient
-from crm_server.dataverse.selling import Close, Qualify
+from crm_tools.acts import Close, Qualify
 from crm_tools.errors import ConflictError, NotFoundError, UnavailableError
 from crm_tools.operations import Create, Fetch, Query
 from tests.dataverse.faulty_crm import FaultyCrm, answer, faulty_crm

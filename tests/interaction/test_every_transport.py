@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from mcp import Client, MCPError
 
+from crm_prompts import load_prompts
 from tests.interaction.conftest import Connect
 from tests.interaction.connecting import Human
 
@@ -42,10 +43,10 @@ OWN_TOOLS = {"list_changes", "undo_change"}
 """Those that stand for no operation of the API description."""
 
 
-async def test_twenty_two_tools_are_listed_with_titles_hints_and_operation_ids(connect: Connect) -> None:
+async def test_the_usual_tools_are_listed_with_titles_hints_and_operation_ids(connect: Connect) -> None:
     async with connect() as client:
         tools = (await client.list_tools()).tools
-        assert len(tools) == 22
+        assert len(tools) == 32
         for tool in tools:
             assert tool.title
             assert (tool.name in OWN_TOOLS) is not bool((tool.meta or {}).get("operationId"))
@@ -268,12 +269,7 @@ async def test_an_answer_that_would_be_too_large_is_refused_whole_and_says_what_
 async def test_prompts_are_listed_and_rendered(connect: Connect) -> None:
     async with connect() as client:
         prompts = (await client.list_prompts()).prompts
-        assert {prompt.name for prompt in prompts} == {
-            "account_briefing",
-            "lead_from_conversation",
-            "pipeline_review",
-            "safe_update",
-        }
+        assert [prompt.name for prompt in prompts] == [prompt.name for prompt in load_prompts()]
         rendered = await client.get_prompt("account_briefing", {"account": "Contoso Ltd"})
         assert "Contoso Ltd" in rendered.messages[0].content.text
         with pytest.raises(MCPError):

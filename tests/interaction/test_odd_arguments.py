@@ -17,7 +17,15 @@ ODD: list[Any] = [
     None, "", "x" * 20_000, "\ud800", "\x00", 0, -1, 10**30, 1.5, float("inf"), True, [], {}, [None],
     ["name", "name"], "2026-02-30", "9999-12-31", 'W/""', "*", KEY.upper(), f"{{{KEY}}}", "1 or 1 eq 1", "名",
 ]  # fmt: skip
-OURS = {"invalid_input", "unknown_name", "invalid_filter", "not_found", "conflict"}
+OURS = {
+    "invalid_input",
+    "unknown_name",
+    "unknown_record",
+    "ambiguous_name",
+    "invalid_filter",
+    "not_found",
+    "conflict",
+}
 
 
 @pytest.mark.parametrize("tool", catalogue(), ids=lambda tool: tool.name)

@@ -42,7 +42,7 @@ def test_each_version_of_the_handshake_era_is_served(version: str) -> None:
     )
     assert answers[1][0]["protocolVersion"] == version
     assert "dry_run" in answers[1][0]["instructions"]
-    assert len(answers[2][0]["tools"]) == 22
+    assert len(answers[2][0]["tools"]) == 32
     assert answers[2][1] < LARGEST_TOOL_LIST
     assert json.loads(answers[3][0]["content"][0]["text"])["shown"] == 1
 
@@ -59,6 +59,6 @@ def test_each_version_of_the_stateless_era_is_served_without_a_handshake(version
         {"id": 1, "method": "tools/list", "params": {"_meta": meta}},
         {"id": 2, "method": "tools/call", "params": call},
     )
-    assert len(answers[1][0]["tools"]) == 22
+    assert len(answers[1][0]["tools"]) == 32
     assert answers[1][1] < LARGEST_TOOL_LIST
     assert answers[2][0]["structuredContent"]["shown"] == 1

@@ -7,23 +7,26 @@ import re
 import pytest
 
 from crm_prompts import Prompt, load_prompts
-from crm_tools.catalogue import catalogue
+from crm_tools.catalogue import all_tools
 from crm_tools.description import load
 from crm_tools.filters import parse_filter
 
-TOOLS = {tool.name for tool in catalogue()}
-TOOL_LIKE = re.compile(r"`((?:list|get|create|update|delete)_\w+)`")
+TOOLS = {tool.name for tool in all_tools()}
+TOOL_LIKE = re.compile(r"`((?:list|get|create|update|delete|query|find|summarize|log|close|merge)_\w+)`")
 GUID = "11111111-2222-3333-4444-555555555555"
 
 every_prompt = pytest.mark.parametrize("prompt", load_prompts(), ids=lambda prompt: prompt.name)
 
 
-def test_the_four_prompts_are_offered():
+def test_the_seven_prompts_are_offered():
     assert [prompt.name for prompt in load_prompts()] == [
         "account_briefing",
+        "duplicates_cleanup",
         "lead_from_conversation",
+        "meeting_preparation",
         "pipeline_review",
         "safe_update",
+        "stale_deals",
     ]
 
 

@@ -92,7 +92,7 @@ def test_a_malformed_filter_says_where_and_shows_one_that_is_right(
         ("nme eq 'x'", "name"),
         ("Name eq 'x'", "name"),
         ("contains(adress1_city,'x')", "address1_city"),
-        ("statecode eq 'Actve'", "Active (0)"),
+        ("statecode eq 'Actve'", "Active"),
         ("primarycontact/fullname eq 'x'", "primarycontactid"),
         ("primarycontactid/fullnam eq 'x'", "fullname"),
         ("contact_customer_account/any(c:c/lastname eq 'x')", "contact_customer_accounts"),

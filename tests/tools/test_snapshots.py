@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from crm_tools.catalogue import catalogue
+from crm_tools.catalogue import all_tools
 from docs.generate import READMES, SNAPSHOTS, generated, snapshots
 
-TOOLS = {tool.name: tool for tool in catalogue()}
+TOOLS = {tool.name: tool for tool in all_tools()}
 
 
 @pytest.mark.parametrize("name", TOOLS)

@@ -8,15 +8,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import UTC, tzinfo
 from typing import Any
 
-from crm_tools.choices import choice_value
+from crm_tools.column_values import column_value
 from crm_tools.errors import InputError, UnknownNameError
 from crm_tools.guids import guid
 from crm_tools.operations import Binding, Expansion, OrderBy
-from crm_tools.outside_text import is_cut, unmarked
-from crm_tools.tables import CHOICE_TYPES, Column, ColumnType, Navigation, Table
+from crm_tools.tables import Navigation, Table
 
 MOST_EXPANSIONS = 15
 """https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/join-tables"""
@@ -120,7 +119,9 @@ def expandable(table: Table, tables: Mapping[str, Table]) -> tuple[str, ...]:
     return (*lookups, *table.relationships)
 
 
-def values_and_bindings(given: Mapping[str, Any], table: Table) -> tuple[dict[str, Any], tuple[Binding, ...]]:
+def values_and_bindings(
+    given: Mapping[str, Any], table: Table, zone: tzinfo = UTC
+) -> tuple[dict[str, Any], tuple[Binding, ...]]:
     """Columns to set and lookups to bind, from flat arguments.
 
     Raises:
@@ -133,7 +134,7 @@ def values_and_bindings(given: Mapping[str, Any], table: Table) -> tuple[dict[st
         if navigation := table.navigations.get(name):
             bindings.append(_binding(navigation, value))
         else:
-            values[name] = _column_value(value, table.columns[name])
+            values[name] = column_value(value, table.columns[name], zone)
     _refuse_two_for_one(bindings)
     return values, tuple(bindings)
 
@@ -152,36 +153,3 @@ def _refuse_two_for_one(bindings: list[Binding]) -> None:
                 "give one of them."
             )
         seen[binding.column] = binding.navigation
-
-
-def _column_value(value: Any, column: Column) -> Any:
-    if value is None:
-        return None
-    if column.type in CHOICE_TYPES:
-        return choice_value(value, column)
-    if column.type is ColumnType.DATE_ONLY:
-        return _date(value, column)
-    if isinstance(value, str):
-        value = _own_text(value, column)
-    if column.max_length is not None and len(value) > column.max_length:
-        raise InputError(
-            f"Argument {column.name} takes at most {column.max_length:,} characters, not {len(value):,}."
-        )
-    return value
-
-
-def _own_text(value: str, column: Column) -> str:
-    """A text without the marks of an answer that it was copied from."""
-    if is_cut(value):
-        raise InputError(
-            f"Argument {column.name} is a text that was cut when it was shown, so the rest would be lost. "
-            "Read the record by itself for the whole text, or write only what is new."
-        )
-    return unmarked(value)
-
-
-def _date(value: str, column: Column) -> str:
-    try:
-        return date.fromisoformat(value).isoformat()
-    except ValueError:
-        raise InputError(f"Argument {column.name} must be a date written like 2026-12-31.") from None

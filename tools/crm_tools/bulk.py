@@ -41,9 +41,22 @@ class BulkJob:
     total: int | None = None
     most_refused: int | None = None
 
+    @property
+    def key(self) -> str:
+        """What the journal calls it."""
+        return self.id
+
+    @property
+    def written(self) -> Mapping[str, Any]:
+        """No column of one record: how many rows, for the journal."""
+        return {"rows": self.total}
+
     def accesses(self) -> tuple[Access, ...]:
-        """The write a policy has to allow."""
-        return (Access(self.action, self.table, writes=self.columns),)
+        """What a policy has to allow: a job of many rows, and the write of each."""
+        return (
+            Access(Action.BULK, self.table, writes=self.columns),
+            Access(self.action, self.table, writes=self.columns),
+        )
 
     def key_of(self, number: int) -> str:
         """The key of a new row, by its number: the same each time, so that the row is recognised.
@@ -96,6 +109,14 @@ class Ending(StrEnum):
     COMPLETE = "complete"
     CANCELLED = "cancelled"
     STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class BulkDone:
+    """What a job came to, with the outcome of each row that was not known before."""
+
+    result: BulkResult
+    outcomes: tuple[RowOutcome, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
-from crm_tools import change_handlers, handlers
+from crm_tools import handlers
 from crm_tools.checking import ArgumentChecker
 from crm_tools.description import ApiDescription, ApiOperation, Verb, load
 from crm_tools.handlers import Answer, Arguments, Context
-from crm_tools.operations import READING, Action, CrmPort
-from crm_tools.schemas import (
-    LIST_CHANGES_INPUT,
-    UNDO_CHANGE_INPUT,
-    JsonSchema,
-    input_schema,
-    output_schema,
-)
+from crm_tools.operations import Action
+from crm_tools.own_tools import HINTS, Hints, OwnTool, own_tools
+from crm_tools.port import CrmPort
+from crm_tools.schemas import JsonSchema, input_schema, output_schema
 from crm_tools.tables import CHOICE_TYPES, Table
+from crm_tools.toolsets import SPEC
 
 Handler = Callable[[Arguments, Context], Awaitable[Answer]]
-OwnHandler = Callable[[Arguments, Mapping[str, Table], CrmPort], Awaitable[Answer]]
-
-CHANGES = "changes"
-"""The toolset of the journal."""
-
 HANDLERS: tuple[tuple[str, Handler], ...] = (
     ("listAccounts", handlers.list_rows),
     ("getAccount", handlers.get_row),
@@ -60,25 +52,6 @@ _ACTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """The four behaviour hints of MCP's ToolAnnotations."""
-
-    read_only: bool
-    destructive: bool
-    idempotent: bool
-    open_world: bool
-
-
-_HINTS = {
-    # An update replaces values, so it counts as destructive; a CRM is a closed world.
-    Action.READ: Hints(read_only=True, destructive=False, idempotent=True, open_world=False),
-    Action.CREATE: Hints(read_only=False, destructive=False, idempotent=False, open_world=False),
-    Action.UPDATE: Hints(read_only=False, destructive=True, idempotent=True, open_world=False),
-    Action.DELETE: Hints(read_only=False, destructive=True, idempotent=True, open_world=False),
-}
-
-
 @dataclass(frozen=True)
 class Tool:
     """One tool: an operation of the API description with its handler."""
@@ -86,6 +59,8 @@ class Tool:
     operation: ApiOperation
     handler: Handler
     api: ApiDescription
+    is_own: bool = False
+    """Whether it stands for a table of the organisation, which the API description does not have."""
 
     @cached_property
     def name(self) -> str:
@@ -103,9 +78,9 @@ class Tool:
         return self.api.tables[self.operation.table]
 
     @property
-    def toolset(self) -> str:
-        """The group the tool belongs to: its table's entity set."""
-        return self.table.entity_set
+    def toolsets(self) -> tuple[str, ...]:
+        """The groups the tool belongs to: those of the API description, and those of its table."""
+        return (SPEC, self.table.entity_set)
 
     @property
     def action(self) -> Action:
@@ -128,9 +103,12 @@ class Tool:
         return ((self.action, self.table.name),)
 
     @property
-    def operation_id(self) -> str:
+    def operation_id(self) -> str | None:
         """The operation of the API description that it stands for."""
-        return self.operation.operation_id
+        return None if self.is_own else self.operation.operation_id
+
+    renders = False
+    """Its answers are JSON, as those of the operation that it stands for."""
 
     async def run(self, arguments: Arguments, tables: Mapping[str, Table], port: CrmPort) -> Answer:
         """Run the handler on the port."""
@@ -139,7 +117,7 @@ class Tool:
     @property
     def hints(self) -> Hints:
         """Behaviour hints, from the action alone."""
-        return _HINTS[self.action]
+        return HINTS[self.action]
 
     @cached_property
     def input_schema(self) -> JsonSchema:
@@ -165,67 +143,7 @@ class Tool:
         return _description(self.operation.verb, self.table, self.operation.summary)
 
 
-@dataclass(frozen=True)
-class OwnTool:
-    """A tool that stands for no operation of the API description, but for one of the server itself."""
-
-    name: str
-    title: str
-    description: str
-    effect: str
-    toolset: str
-    hints: Hints
-    input_schema: JsonSchema
-    output_schema: JsonSchema
-    handler: OwnHandler
-    needs: tuple[tuple[Action, str], ...]
-    about: str = ""
-    operation_id: str | None = None
-
-    @cached_property
-    def checker(self) -> ArgumentChecker:
-        """Checks arguments against the input schema."""
-        return ArgumentChecker(self.name, self.input_schema, frozenset())
-
-    async def run(self, arguments: Arguments, tables: Mapping[str, Table], port: CrmPort) -> Answer:
-        """Run the handler on the port."""
-        return await self.handler(arguments, tables, port)
-
-
 AnyTool = Tool | OwnTool
-
-
-@cache
-def own_tools() -> tuple[OwnTool, ...]:
-    """The tools of the server itself, in a fixed order."""
-    writes = tuple((action, table) for table in load().tables for action in Action if action not in READING)
-    return (
-        OwnTool(
-            name="list_changes",
-            title="List changes",
-            description="Your last changes made here, newest first, with values before and after.",
-            effect="list changes",
-            toolset=CHANGES,
-            hints=_HINTS[Action.READ],
-            input_schema=LIST_CHANGES_INPUT,
-            output_schema=output_schema(Verb.LIST),
-            handler=change_handlers.list_changes,
-            needs=writes,
-        ),
-        OwnTool(
-            name="undo_change",
-            title="Undo a change",
-            description="Takes back one change of list_changes, under the same policy; a human is asked if "
-            "the record has changed since. Says what cannot be brought back.",
-            effect="undo",
-            toolset=CHANGES,
-            hints=_HINTS[Action.UPDATE],
-            input_schema=UNDO_CHANGE_INPUT,
-            output_schema=output_schema(Verb.UPDATE),
-            handler=change_handlers.undo_change,
-            needs=writes,
-        ),
-    )
 
 
 @cache
@@ -241,6 +159,40 @@ def catalogue() -> tuple[Tool, ...]:
     return tuple(Tool(api.operations[operation_id], handler, api) for operation_id, handler in HANDLERS)
 
 
+def table_tools(names: Iterable[str], tables: Mapping[str, Table]) -> tuple[Tool, ...]:
+    """The five tools of each of these tables, as they are described here; unknown names have none."""
+    known = {tool.operation.operation_id: tool for tool in catalogue()}
+    found: list[Tool] = []
+    for name in dict.fromkeys(names):
+        if name not in tables:
+            continue
+        api = ApiDescription({**load().tables, name: tables[name]}, load().operations)
+        described = [tool for tool in known.values() if tool.table.name == name]
+        found += [replace(tool, api=api) for tool in described] or _own_table_tools(tables[name], api)
+    return tuple(found)
+
+
+_VERBS: tuple[tuple[Verb, str, Handler], ...] = (
+    (Verb.LIST, "GET", handlers.list_rows),
+    (Verb.GET, "GET", handlers.get_row),
+    (Verb.CREATE, "POST", handlers.create_row),
+    (Verb.UPDATE, "PATCH", handlers.update_row),
+    (Verb.DELETE, "DELETE", handlers.delete_row),
+)
+
+
+def _own_table_tools(table: Table, api: ApiDescription) -> list[Tool]:
+    tools = []
+    for verb, method, handler in _VERBS:
+        of_rows = verb is Verb.LIST
+        name = f"{verb}_{table.entity_set if of_rows else table.name}"
+        path = f"/{table.entity_set}" if verb in (Verb.LIST, Verb.CREATE) else f"/{table.entity_set}({{id}})"
+        summary = f"{verb.capitalize()} {table.label.lower()}{' records' if of_rows else ''}"
+        operation = ApiOperation(name, verb, method, path, table.name, summary)
+        tools.append(Tool(operation, handler, api, is_own=True))
+    return tools
+
+
 def _description(verb: Verb, table: Table, summary: str) -> str:
     match verb:
         case Verb.LIST:
@@ -249,7 +201,7 @@ def _description(verb: Verb, table: Table, summary: str) -> str:
         case Verb.GET:
             return f"{summary} by id, with related rows on request."
         case Verb.CREATE:
-            return f"{summary}. Lookups take an id."
+            return f"{summary}. Lookups take a name or an id."
         case Verb.UPDATE:
             return f"{summary}: only what is given changes, null clears. Never creates."
         case Verb.DELETE:

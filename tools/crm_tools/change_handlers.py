@@ -8,8 +8,9 @@ from typing import Any
 from crm_tools.changes import Change, ChangeState
 from crm_tools.errors import InputError
 from crm_tools.guids import guid
-from crm_tools.operations import CrmPort, Preview
+from crm_tools.operations import Preview
 from crm_tools.outside_text import line
+from crm_tools.port import CrmPort
 from crm_tools.shaping import record
 from crm_tools.tables import Table
 

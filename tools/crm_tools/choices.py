@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crm_tools.errors import InputError, UnknownNameError
+from crm_tools.errors import InputError, UnknownNameError, closest
 from crm_tools.tables import Column
 
 
@@ -24,9 +24,10 @@ def choice_value(given: object, column: Column) -> int:
                 return choice.value
     else:
         raise InputError(f"{column.name} takes a label or a number.")
-    raise UnknownNameError(
-        f"choice of {column.name}", str(given), (f"{item.label} ({item.value})" for item in column.choices)
-    )
+    labels = [item.label for item in column.choices]
+    if not closest(str(given), labels):
+        labels = [f"{item.label} ({item.value})" for item in column.choices]
+    raise UnknownNameError(f"choice of {column.name}", str(given), labels)
 
 
 def choice_label(value: object, column: Column) -> str | None:

@@ -5,6 +5,8 @@
     CrmError
     ├── InputError               the arguments are wrong; nothing was sent to the CRM
     │   ├── UnknownNameError     a column, table, label or argument that does not exist; says the closest
+    │   ├── UnknownRecordError   no record has this name; offers those with names like it
+    │   ├── AmbiguousNameError   several records have this name; says which
     │   └── FilterSyntaxError    an OData filter that cannot be read; says where
     ├── AnswerTooLargeError      the answer is larger than a client takes; says what to ask for instead
     ├── PolicyDeniedError        the policy does not allow it; says the rules that decided
@@ -22,12 +24,13 @@
     └── InternalError            a defect of this server
 
 Each message is our own text, written for the model: what went wrong and what to change. Text that came
-from the CRM or from a library never becomes part of a message.
+from the CRM or from a library never becomes part of a message. Records to choose from
+stand beside it, as data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 
@@ -35,7 +38,7 @@ class CrmError(Exception):
     """Base of all errors that a tool call may end with.
 
     ``code`` is a stable word for programs. ``details`` holds JSON values of our own making that help a
-    program; it never holds CRM text or column values.
+    program; CRM text is in it only as the names of records to choose from.
     """
 
     code = "error"
@@ -69,6 +72,26 @@ class UnknownNameError(InputError):
         super().__init__(
             f"Unknown {what} {name[:80]!r}.{ending}{' ' + hint if hint else ''}", details={"closest": near}
         )
+
+
+class RecordChoiceError(InputError):
+    """A name that leads to no one record. ``candidates`` are records to choose from, fit to be shown."""
+
+    def __init__(self, message: str, candidates: Iterable[Mapping[str, object]]) -> None:
+        self.candidates = [dict(candidate) for candidate in candidates]
+        super().__init__(message, details={"candidates": self.candidates} if self.candidates else None)
+
+
+class UnknownRecordError(RecordChoiceError):
+    """No record has this name. Nothing was sent to be changed."""
+
+    code = "unknown_record"
+
+
+class AmbiguousNameError(RecordChoiceError):
+    """Several records have this name; none of them is taken by guess."""
+
+    code = "ambiguous_name"
 
 
 class FilterSyntaxError(InputError):

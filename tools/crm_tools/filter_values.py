@@ -37,6 +37,8 @@ def _plain_value_text(node: ast._Node, column: Column) -> str | None:
     from odata_query import ast as nodes
 
     match node:
+        case nodes.Boolean(val=value):
+            return value if column.type is ColumnType.BOOLEAN else None
         case nodes.Integer(val=value) | nodes.Float(val=value):
             return value if column.type in NUMBER_TYPES else None
         case nodes.GUID(val=value):
@@ -54,7 +56,7 @@ def _text_value(value: str, column: Column) -> str | None:
         return value.lower() if is_guid(value) else None
     if column.type in _DATE_TYPES:
         return value if _is_date(value) else None
-    return None if column.type in NUMBER_TYPES else _quoted(value)
+    return None if column.type in (*NUMBER_TYPES, ColumnType.BOOLEAN) else _quoted(value)
 
 
 def _choice_text(node: ast._Node, column: Column) -> str | None:
@@ -83,6 +85,11 @@ def kind_of(column: Column) -> str:
     """What a column holds and how its values are written."""
     return {
         ColumnType.INTEGER: "a whole number",
+        ColumnType.BIGINT: "a whole number",
+        ColumnType.DECIMAL: "a number",
+        ColumnType.DOUBLE: "a number",
+        ColumnType.BOOLEAN: "true or false, without quotes",
+        ColumnType.ENTITY_NAME: "the logical name of a table, in single quotes",
         ColumnType.MONEY: "an amount, written as a number without quotes",
         ColumnType.LOOKUP: "a lookup, compared with a GUID without quotes",
         ColumnType.UNIQUEIDENTIFIER: "an id, compared with a GUID without quotes",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_tools.errors import FilterSyntaxError, InputError, UnknownNameError
 from crm_tools.filter_values import kind_of, plain_literal, value_text
-from crm_tools.tables import Column, ColumnType, Table
+from crm_tools.tables import TEXT_TYPES, Column, Table
 
 if TYPE_CHECKING:
     # odata-query builds its parser tables on import (a quarter of a second), so the first filter pays for it.
@@ -231,7 +231,7 @@ class _Writer:
         if node.func.name not in _STRING_FUNCTIONS:
             raise UnknownNameError("filter function", _function_name(node), sorted(_STRING_FUNCTIONS))
         path, column = self._path(node.args[0], table)
-        if column.type not in (ColumnType.STRING, ColumnType.MEMO):
+        if column.type not in TEXT_TYPES:
             raise InputError(f"{node.func.name} works on text columns; {column.name} is {kind_of(column)}.")
         return f"{node.func.name}({path},{self._literal(node.args[1], column)})"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Any
 from uuid import uuid4
 
@@ -14,9 +15,9 @@ from crm_tools.arguments import expansions, order_by, values_and_bindings, wire_
 from crm_tools.errors import InputError
 from crm_tools.filters import parse_filter
 from crm_tools.guids import guid
+from crm_tools.naming import with_keys
 from crm_tools.operations import (
     Create,
-    CrmPort,
     Delete,
     Expansion,
     Fetch,
@@ -27,8 +28,10 @@ from crm_tools.operations import (
     Write,
 )
 from crm_tools.outside_text import LONGEST_ALONE
+from crm_tools.port import CrmPort
 from crm_tools.shaping import record
 from crm_tools.tables import Table
+from crm_tools.where import where_text
 
 Arguments = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -43,6 +46,8 @@ class Context:
     table: Table
     tables: Mapping[str, Table]
     port: CrmPort
+    brief: bool = False
+    """Whether the answer to a write shows only the record's name and what was written."""
 
 
 async def list_rows(arguments: Arguments, context: Context) -> Answer:
@@ -56,7 +61,7 @@ async def list_rows(arguments: Arguments, context: Context) -> Answer:
             )
         page = await context.port.next_page(context.table.name, cursor)
     else:
-        page = await context.port.query(_query(arguments, context))
+        page = await context.port.query(_query(await _with_where(arguments, context), context))
     return _page_answer(page, arguments, context)
 
 
@@ -73,7 +78,8 @@ async def get_row(arguments: Arguments, context: Context) -> Answer:
 
 async def create_row(arguments: Arguments, context: Context) -> Answer:
     """A new row."""
-    values, bindings = values_and_bindings(_to_set(arguments, context.table), context.table)
+    given = await with_keys(_to_set(arguments, context.table), context.table, context.tables, context.port)
+    values, bindings = values_and_bindings(given, context.table, _zone(context))
     create = Create(
         table=context.table.name,
         key=str(uuid4()),
@@ -92,7 +98,8 @@ async def update_row(arguments: Arguments, context: Context) -> Answer:
     given = _to_set(arguments, context.table)
     if not given:
         raise InputError("Nothing to change: give at least one column besides the id.")
-    values, bindings = values_and_bindings(given, context.table)
+    given = await with_keys(given, context.table, context.tables, context.port)
+    values, bindings = values_and_bindings(given, context.table, _zone(context))
     update = Update(
         table=context.table.name,
         key=_key(arguments, context.table),
@@ -115,6 +122,15 @@ async def delete_row(arguments: Arguments, context: Context) -> Answer:
         return await _preview(delete, context)
     await context.port.delete(delete)
     return {"deleted": {context.table.key: delete.key, "table": context.table.name}}
+
+
+async def _with_where(arguments: Arguments, context: Context) -> Arguments:
+    """The arguments with the structured filter as text, beside the text that was given."""
+    where = await where_text(arguments.get("where") or (), context.table, context.tables, context.port)
+    texts = [text for text in (arguments.get("filter"), where) if text]
+    return (
+        arguments if where is None else {**arguments, "filter": " and ".join(f"({text})" for text in texts)}
+    )
 
 
 def _query(arguments: Arguments, context: Context) -> Query:
@@ -163,6 +179,10 @@ def _key(arguments: Arguments, table: Table) -> str:
     return guid(arguments[table.key], table.key)
 
 
+def _zone(context: Context) -> tzinfo:
+    return context.port.now().tzinfo or UTC
+
+
 def _etag(arguments: Arguments) -> str | None:
     etag: str | None = arguments.get("etag")
     if etag is not None and not (etag.startswith('W/"') and etag.endswith('"')):
@@ -191,7 +211,8 @@ def _returning(arguments: Arguments, context: Context) -> tuple[str, ...]:
         table.navigations[name].column if name in table.navigations else name
         for name in _to_set(arguments, table)
     ]
-    return context.port.readable(table.name, dict.fromkeys((table.key, *table.concise, *written)))
+    usual = (table.primary_name,) if context.brief else table.concise
+    return context.port.readable(table.name, dict.fromkeys((table.key, *usual, *written)))
 
 
 def _record(row: Row, context: Context, expand: tuple[Expansion, ...] = ()) -> Answer:

@@ -1,4 +1,4 @@
-"""What a handler can ask of the CRM, as values, and the port it asks through.
+"""What a handler can ask of the CRM, as values; :mod:`crm_tools.port` is what it asks.
 
 An operation says what is wanted, never how: no HTTP, no policy. ``accesses()`` breaks it into the parts
 that a policy judges one by one: the table itself, each expanded table, each related column that a filter
@@ -7,9 +7,9 @@ or a sort order names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from crm_tools.actions import READING, STATE_ACTIONS, Action
 from crm_tools.changes import Change
@@ -145,7 +145,8 @@ class Create:
 class Update:
     """Changes to a row that exists. ``etag`` refuses to overwrite someone else's change.
 
-    ``state`` is the state that they take the row to, when they do.
+    ``state`` is the state that they take the row to, when they do. ``acts_as`` is what the change is to a
+    policy where it is more than an update: an assignment, a link, or an opportunity that is opened again.
     """
 
     table: str
@@ -155,9 +156,12 @@ class Update:
     etag: str | None = None
     returning: tuple[str, ...] = ()
     state: int | None = None
+    acts_as: Action | None = None
 
     def accesses(self) -> tuple[Access, ...]:
         """The writes a policy has to allow. What is returned is narrowed, not decided."""
+        if self.acts_as is not None:
+            return (_write(self.acts_as, self.table, self.values, self.bindings),)
         change = _write(Action.UPDATE, self.table, self.values, self.bindings)
         action = STATE_ACTIONS.get((self.table, self.state))
         return (change,) if action is None else (change, replace(change, action=action))
@@ -226,54 +230,6 @@ class Undone:
     change: Change
     result: Row | Preview | None
     not_restored: tuple[str, ...] = ()
-
-
-class CrmPort(Protocol):
-    """The only way from a handler to the CRM. Any method may raise a :class:`~crm_tools.errors.CrmError`."""
-
-    def readable(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
-        """Those of the columns that the policy lets the caller read, in the order given."""
-        ...
-
-    async def query(self, query: Query) -> Page:
-        """Rows that match."""
-        ...
-
-    async def next_page(self, table: str, cursor: str) -> Page:
-        """The page that a cursor leads to; its query is the one the cursor was made for."""
-        ...
-
-    async def fetch(self, fetch: Fetch) -> Row:
-        """One row."""
-        ...
-
-    async def create(self, create: Create) -> Row:
-        """The created row: at least its key, and the ``returning`` columns that may be read."""
-        ...
-
-    async def update(self, update: Update) -> Row:
-        """The changed row: at least its key, and the ``returning`` columns that may be read."""
-        ...
-
-    async def delete(self, delete: Delete) -> None:
-        """Deletes the row."""
-        ...
-
-    async def preview(self, write: Write) -> Preview:
-        """What the write would change and send, after the policy has allowed it."""
-        ...
-
-    async def changes(self, most: int, record: str | None = None) -> tuple[Change, ...]:
-        """The caller's last changes, newest first, with the values that may be read."""
-        ...
-
-    async def undo(self, change_id: str, *, dry_run: bool = False) -> Undone:
-        """Takes a change of the caller back, or says what that would change."""
-        ...
-
-    def record_url(self, table: str, key: str) -> str:
-        """A link that opens the row in the CRM's own user interface."""
-        ...
 
 
 def _followed(expansions: tuple[Expansion, ...]) -> frozenset[str]:

@@ -21,10 +21,10 @@ MOST_ROWS = 200
 _LABELS_SHOWN = 110
 """Characters of labels that a choice's description may take; a wrong label is answered with the closest."""
 
-_STRING: JsonSchema = {"type": "string"}
+STRING: JsonSchema = {"type": "string"}
 _GUID: JsonSchema = {"type": "string", "format": "uuid"}
-_FORMAT: JsonSchema = {"type": "string", "enum": ["concise", "detailed"]}
-_DRY_RUN: JsonSchema = {"type": "boolean"}
+FORMAT: JsonSchema = {"type": "string", "enum": ["concise", "detailed"]}
+DRY_RUN: JsonSchema = {"type": "boolean"}
 
 
 LIST_CHANGES_INPUT: JsonSchema = {
@@ -37,7 +37,7 @@ LIST_CHANGES_INPUT: JsonSchema = {
 }
 UNDO_CHANGE_INPUT: JsonSchema = {
     "type": "object",
-    "properties": {"change_id": {**_STRING, "maxLength": 40}, "dry_run": _DRY_RUN},
+    "properties": {"change_id": {**STRING, "maxLength": 40}, "dry_run": DRY_RUN},
     "required": ["change_id"],
     "additionalProperties": False,
 }
@@ -98,14 +98,15 @@ def _follows_from_state(column: Column) -> bool:
 
 def _list_input(table: Table, tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
     properties: JsonSchema = {
-        "select": {"type": "array", "items": _STRING},
+        "select": {"type": "array", "items": STRING},
         "filter": {"type": "string", "description": "OData: " + _filter_example(table)},
-        "orderby": _STRING,
+        "where": {"type": "array", "items": {"type": "object"}, "description": "[{column,op,value}]"},
+        "orderby": STRING,
         "expand": _expand(table, tables),
         "top": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 20},
         "cursor": {"type": "string", "description": "From the last page, alone"},
         "count": {"type": "boolean"},
-        "format": _FORMAT,
+        "format": FORMAT,
     }
     return properties, []
 
@@ -113,16 +114,16 @@ def _list_input(table: Table, tables: Mapping[str, Table]) -> tuple[JsonSchema, 
 def _get_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
     properties: JsonSchema = {
         table.key: _GUID,
-        "select": {"type": "array", "items": _STRING},
-        "expand": {"type": "array", "items": _STRING},
-        "format": _FORMAT,
+        "select": {"type": "array", "items": STRING},
+        "expand": {"type": "array", "items": STRING},
+        "format": FORMAT,
     }
     return properties, [table.key]
 
 
 def _create_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
     properties = {name: _argument(name, table) for name in settable(Verb.CREATE, table)}
-    return {**properties, "dry_run": _DRY_RUN}, list(table.create_needs)
+    return {**properties, "dry_run": DRY_RUN}, list(table.create_needs)
 
 
 def _update_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
@@ -130,11 +131,11 @@ def _update_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchem
     for name in settable(Verb.UPDATE, table):
         argument = _argument(name, table)
         properties[name] = argument if _never_empty(name, table) else _or_null(argument)
-    return {**properties, "etag": _STRING, "dry_run": _DRY_RUN}, [table.key]
+    return {**properties, "etag": STRING, "dry_run": DRY_RUN}, [table.key]
 
 
 def _delete_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
-    return {table.key: _GUID, "etag": _STRING, "dry_run": _DRY_RUN}, [table.key]
+    return {table.key: _GUID, "etag": STRING, "dry_run": DRY_RUN}, [table.key]
 
 
 def _expand(table: Table, tables: Mapping[str, Table]) -> JsonSchema:
@@ -147,7 +148,7 @@ def _filter_example(table: Table) -> str:
 
 def _argument(name: str, table: Table) -> JsonSchema:
     navigation = table.navigations.get(name)
-    return dict(_GUID) if navigation else _column_schema(table.columns[name])
+    return dict(STRING) if navigation else _column_schema(table.columns[name])
 
 
 def _column_schema(column: Column) -> JsonSchema:
@@ -155,23 +156,31 @@ def _column_schema(column: Column) -> JsonSchema:
         return _choice_schema(column)
     schema: JsonSchema
     match column.type:
-        case ColumnType.INTEGER:
+        case ColumnType.BOOLEAN:
+            schema = {"type": "boolean"}
+        case ColumnType.MULTI_SELECT:
+            schema = {"type": "string", "description": f"Some of: {_labels(column)}"}
+        case ColumnType.INTEGER | ColumnType.BIGINT:
             schema = {"type": "integer", "minimum": column.minimum, "maximum": column.maximum}
-        case ColumnType.MONEY:
+        case ColumnType.MONEY | ColumnType.DECIMAL | ColumnType.DOUBLE:
             schema = {"type": "number", "minimum": column.minimum, "maximum": column.maximum}
         case ColumnType.DATE_ONLY:
             schema = {"type": "string", "format": "date"}
         case _:
             schema = {"type": "string", "maxLength": column.max_length}
-    return schema
+    return {name: value for name, value in schema.items() if value is not None}
 
 
 def _choice_schema(column: Column) -> JsonSchema:
     # Numbers are taken too (crm_tools.checking); text alone is what every client can send.
+    return {"type": "string", "description": _labels(column)}
+
+
+def _labels(column: Column) -> str:
     labels = ", ".join(choice.label for choice in column.choices)
     if len(labels) > _LABELS_SHOWN:
-        labels = f"{column.choices[0].label}, {column.choices[len(column.choices) // 2].label} ..."
-    return {"type": "string", "description": labels}
+        return f"{column.choices[0].label}, {column.choices[len(column.choices) // 2].label} ..."
+    return labels
 
 
 def _never_empty(name: str, table: Table) -> bool:

@@ -49,7 +49,7 @@ def _value(value: Any, column: Column, row: Row, longest: int) -> Any:
         return line(value)
     if column.type is ColumnType.LOOKUP:
         return _lookup(value, column, row)
-    if column.type in CHOICE_TYPES:
+    if column.type in CHOICE_TYPES or column.type is ColumnType.MULTI_SELECT:
         return row.get(column.name + FORMATTED) or choice_label(value, column) or value
     if isinstance(value, float) and value.is_integer():
         return int(value)

@@ -19,17 +19,25 @@ class ColumnType(StrEnum):
     STRING = "String"
     MEMO = "Memo"
     INTEGER = "Integer"
+    BIGINT = "BigInt"
+    DECIMAL = "Decimal"
+    DOUBLE = "Double"
     MONEY = "Money"
+    BOOLEAN = "Boolean"
     DATE_ONLY = "DateOnly"
     DATE_TIME = "DateTime"
     PICKLIST = "Picklist"
+    MULTI_SELECT = "MultiSelectPicklist"
     STATE = "State"
     STATUS = "Status"
     LOOKUP = "Lookup"
+    ENTITY_NAME = "EntityName"
 
 
 CHOICE_TYPES = frozenset({ColumnType.PICKLIST, ColumnType.STATE, ColumnType.STATUS})
-NUMBER_TYPES = frozenset({ColumnType.INTEGER, ColumnType.MONEY})
+WHOLE_TYPES = frozenset({ColumnType.INTEGER, ColumnType.BIGINT})
+NUMBER_TYPES = WHOLE_TYPES | {ColumnType.DECIMAL, ColumnType.DOUBLE, ColumnType.MONEY}
+TEXT_TYPES = frozenset({ColumnType.STRING, ColumnType.MEMO})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,19 @@ class Column:
     def short_name(self) -> str:
         """The name an answer uses: the lookup's own name for lookups, else the column's name."""
         return self.lookup or self.name
+
+
+def lookup_column(name: str, label: str, targets: tuple[str, ...]) -> Column:
+    """The column of the lookup ``name``; bodies set it through a navigation, never by this name."""
+    return Column(
+        f"_{name}_value",
+        ColumnType.LOOKUP,
+        label,
+        on_create=False,
+        on_update=False,
+        lookup=name,
+        targets=targets,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +130,12 @@ class Table:
     columns: Mapping[str, Column]
     navigations: Mapping[str, Navigation] = field(default_factory=dict)
     relationships: Mapping[str, Relationship] = field(default_factory=dict)
+    many_to_many: Mapping[str, str] = field(default_factory=dict)
+    """Collections of rows that are connected by a many-to-many relationship, and the tables of these."""
     concise: tuple[str, ...] = ()
     create_needs: tuple[str, ...] = ()
+    note: str = ""
+    """What whoever reads its description has to know of where it comes from."""
 
     @cached_property
     def by_short_name(self) -> Mapping[str, Column]:

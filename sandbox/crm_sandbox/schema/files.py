@@ -112,6 +112,9 @@ class TableFile(_Strict):
     ownership: Literal["user", "organization", "business", "none"] = "user"
     activity: bool = False
     state: bool = True
+    # What tools show of a row and ask for; a sandbox has no use for it.
+    concise: tuple[str, ...] = ()
+    create_needs: tuple[str, ...] = ()
     columns: dict[str, _ColumnFact] = {}
     keys: dict[str, tuple[str, ...]] = {}
     many_to_many: tuple[_ManyToManyFact, ...] = ()

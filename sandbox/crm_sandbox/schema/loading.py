@@ -70,8 +70,9 @@ def load_schema(custom: Iterable[Path] = ()) -> Schema:
 @cache
 def _standard() -> tuple[Table, ...]:
     facts = dict(_described_tables())
-    folder = files("crm_sandbox.schema").joinpath("tables")
-    for file in sorted(folder.iterdir(), key=lambda item: item.name):
+    folders = (files("crm_tools").joinpath("standard"), files("crm_sandbox.schema").joinpath("tables"))
+    listed = [file for folder in folders for file in folder.iterdir()]
+    for file in sorted(listed, key=lambda item: item.name):
         parsed = TableFile.parse(file.read_text(encoding="utf-8"), file.name)
         base = facts[parsed.name] if parsed.extends else None
         facts[parsed.name] = parsed.table(base)

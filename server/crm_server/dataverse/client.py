@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crm_server.dataverse.act_requests import aggregate_request, search_request
 from crm_server.dataverse.caching import Cache
 from crm_server.dataverse.metadata import TableDefinition, definition_requests, parse_definition
 from crm_server.dataverse.reading import Reading
@@ -20,14 +21,18 @@ from crm_server.dataverse.requests import (
 from crm_server.dataverse.responses import (
     CrmResponse,
     ResultPage,
+    parse_hits,
     parse_page,
     parse_row,
 )
-from crm_server.dataverse.selling import Close, Qualify, Selling
+from crm_server.dataverse.selling import Selling
 from crm_server.dataverse.sender import Sender, checked
 from crm_server.dataverse.versions import NOT_MODIFIED, Versions, if_changed
 from crm_server.dataverse.writing import Writing
 from crm_server.sign_in import callers
+from crm_tools.acts import Close, Link, Merge, Qualify
+from crm_tools.errors import UpstreamError
+from crm_tools.insight_operations import Aggregate, Search
 from crm_tools.operations import Create, Delete, Fetch, Query, Row, Update
 from crm_tools.tables import Table
 
@@ -79,6 +84,9 @@ KINDS: Mapping[str, str] = {
 UNKNOWN_KIND = "unknown"
 
 
+MOST_IN_ONE_TRIP = 50
+# Search is switched on by an administrator; an environment without it says so in one of these ways.
+_NO_SEARCH = frozenset({404, 501})
 DEFINITION_SECONDS = 15 * 60.0
 MOST_DEFINITIONS = 1_000
 
@@ -91,7 +99,7 @@ class DataverseClient:
         self._tables = tables
         self._reading = Reading(sender)
         self._writing = Writing(sender, tables)
-        self._selling = Selling(sender)
+        self._selling = Selling(sender, tables)
         self._versions = Versions(tables)
         # Labels are in the user's language, so each caller has definitions of their own.
         self._definitions: Cache[tuple[str, str], TableDefinition] = Cache(
@@ -139,6 +147,38 @@ class DataverseClient:
         """Closes an opportunity as won or lost; it is looked at before each try."""
         await self._selling.close(close)
 
+    async def merge(self, merge: Merge) -> None:
+        """Merges two records; the one that goes is looked at before each try."""
+        await self._selling.merge(merge)
+
+    async def link(self, link: Link) -> None:
+        """Connects two records, or takes them apart."""
+        await self._selling.link(link)
+
+    async def query_all(self, queries: Sequence[Query]) -> list[ResultPage | UpstreamError]:
+        """The first page of each query, on one trip; the error of one does not keep the others."""
+        return await self._all([build(query, self._tables) for query in queries])
+
+    async def aggregate_all(self, aggregates: Sequence[Aggregate]) -> list[ResultPage | UpstreamError]:
+        """The totals of each question, on one trip."""
+        return await self._all([aggregate_request(item, self._tables) for item in aggregates])
+
+    async def search(self, searches: Sequence[Search]) -> list[tuple[str, str]] | None:
+        """Table and key of what Dataverse search finds, best first; None where it is switched off."""
+        response = await self._reading.read(search_request(searches))
+        if response.status in _NO_SEARCH:
+            return None
+        return parse_hits(checked(response))
+
+    async def _all(self, requests: Sequence[CrmRequest]) -> list[ResultPage | UpstreamError]:
+        if len(requests) == 1:
+            return [_page_or_error(await self._reading.read(requests[0]))]
+        found: list[ResultPage | UpstreamError] = []
+        for start in range(0, len(requests), MOST_IN_ONE_TRIP):
+            answers = await self._reading.together(requests[start : start + MOST_IN_ONE_TRIP])
+            found += [_page_or_error(answer) for answer in answers]
+        return found
+
     def bulk(self) -> Bulk:
         """Carries jobs of many rows out; see :class:`~crm_server.dataverse.bulk.Bulk`."""
         # Loaded by the first job: few calls have one.
@@ -182,6 +222,13 @@ class DataverseClient:
 
     async def _success(self, request: CrmRequest) -> CrmResponse:
         return checked(await self._reading.read(request))
+
+
+def _page_or_error(response: CrmResponse) -> ResultPage | UpstreamError:
+    try:
+        return parse_page(checked(response))
+    except UpstreamError as error:
+        return error
 
 
 def _name_in(users: CrmResponse) -> str | None:

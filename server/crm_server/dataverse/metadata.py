@@ -37,6 +37,7 @@ _COLUMN = (
     "IsValidForCreate",
     "IsValidForUpdate",
     "IsValidForRead",
+    "IsCustomAttribute",
     "AttributeOf",
 )
 _FACTS: Mapping[str, tuple[str, ...]] = {
@@ -47,7 +48,7 @@ _FACTS: Mapping[str, tuple[str, ...]] = {
     "Decimal": ("MinValue", "MaxValue", "Precision"),
     "Double": ("MinValue", "MaxValue", "Precision"),
     "Money": ("MinValue", "MaxValue", "Precision"),
-    "DateTime": ("Format",),
+    "DateTime": ("Format", "DateTimeBehavior"),
     "Lookup": ("Targets",),
 }
 _CHOICES = ("Picklist", "MultiSelectPicklist", "State", "Status")
@@ -77,6 +78,9 @@ class ColumnDefinition:
     targets: tuple[str, ...] = ()
     navigations: Mapping[str, str] = field(default_factory=dict)
     choices: tuple[Choice, ...] = ()
+    custom: bool = False
+    date_only: bool = False
+    """A date without a time, on the wire too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,8 @@ def _column(
         targets=tuple(facts.get("Targets") or ()),
         navigations=navigations.get(name, {}),
         choices=_choices(facts.get("OptionSet") or {}),
+        custom=row.get("IsCustomAttribute") is True,
+        date_only=_value(facts.get("DateTimeBehavior")) == "DateOnly",
     )
 
 

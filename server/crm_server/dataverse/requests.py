@@ -14,13 +14,6 @@ from crm_tools.tables import Table
 ANNOTATIONS = 'odata.include-annotations="*"'
 REPRESENTATION = "return=representation"
 
-_UNDESCRIBED_SETS = {
-    "systemuser": "systemusers",
-    "team": "teams",
-    "transactioncurrency": "transactioncurrencies",
-}
-"""Entity sets of tables that lookups lead to and the API description leaves out."""
-
 
 @dataclass(frozen=True, slots=True)
 class CrmRequest:
@@ -185,10 +178,6 @@ def _bound(bindings: tuple[Binding, ...], tables: Mapping[str, Table]) -> dict[s
     return {
         f"{item.navigation}@odata.bind": None
         if item.key is None
-        else f"/{_entity_set(item.table, tables)}({key(item.key)})"
+        else f"/{tables[item.table].entity_set}({key(item.key)})"
         for item in bindings
     }
-
-
-def _entity_set(table: str, tables: Mapping[str, Table]) -> str:
-    return tables[table].entity_set if table in tables else _UNDESCRIBED_SETS[table]

@@ -77,6 +77,21 @@ def parse_row(response: CrmResponse) -> Row:
     return _object(response)
 
 
+def parse_hits(response: CrmResponse) -> list[tuple[str, str]]:
+    """Table and key of what a search found, best first. The answer is JSON in a string of JSON.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/search/query#response
+
+    Raises:
+        UnreadableAnswerError: Not the documented shape.
+    """
+    try:
+        found = json.loads(_object(response)["response"])["Value"]
+        return [(str(hit["EntityName"]), str(hit["Id"])) for hit in found or ()]
+    except (ValueError, KeyError, TypeError):
+        raise unreadable(response) from None
+
+
 def entity_id(response: CrmResponse) -> str | None:
     """The key in the ``OData-EntityId`` header of an answer without a body."""
     match = re.search(r"\(([0-9a-fA-F-]{36})\)$", response.headers.get("odata-entityid", ""))

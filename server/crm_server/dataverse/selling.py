@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from crm_server.dataverse.act_requests import act_request
 from crm_server.dataverse.literals import key, query_string
 from crm_server.dataverse.requests import CrmRequest
 from crm_server.dataverse.responses import CrmResponse, parse_row, unreadable
 from crm_server.dataverse.sender import Sender, UnclearError, checked
 from crm_server.dataverse.writing import confirmed
+from crm_tools.acts import DISQUALIFIED, LOST, OPEN, QUALIFIED, WON, Close, Link, Merge, Qualify
 from crm_tools.errors import ConflictError, NotFoundError, UpstreamError
 from crm_tools.operations import Action, Row
-
-OPEN = 0
-QUALIFIED, DISQUALIFIED = 1, 2
-WON, LOST = 1, 2
+from crm_tools.tables import Table
 
 # Where a qualified lead says what it became.
 _BECAME = {
@@ -30,48 +28,16 @@ _BECAME = {
     "opportunity": "_qualifyingopportunityid_value",
 }
 _LEAD_STATES = {QUALIFIED: "qualified", DISQUALIFIED: "disqualified"}
+_MERGED = {1: "inactive", 2: "closed"}
 _OPPORTUNITY_STATES = {WON: "won", LOST: "lost"}
 
 
-@dataclass(frozen=True, slots=True)
-class Qualify:
-    """A lead to qualify, and what to make of it. ``status`` is the status reason of the qualified lead."""
-
-    lead: str
-    account: bool = True
-    contact: bool = True
-    opportunity: bool = True
-    status: int = 3
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """The tables of what is made."""
-        flags = {"account": self.account, "contact": self.contact, "opportunity": self.opportunity}
-        return tuple(table for table, flag in flags.items() if flag)
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """An opportunity to close as won or lost.
-
-    ``status`` is the status reason, ``revenue`` the actual value, ``closed_on`` a date as ``2026-12-31``;
-    what is None is left to Dataverse.
-    """
-
-    opportunity: str
-    won: bool
-    status: int
-    subject: str
-    revenue: float | None = None
-    closed_on: str | None = None
-    note: str | None = None
-
-
 class Selling:
-    """Qualifies leads and closes opportunities of one environment."""
+    """Qualifies leads, closes opportunities and merges and links records of one environment."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, tables: Mapping[str, Table]) -> None:
         self._sender = sender
+        self._tables = tables
 
     async def qualify(self, qualify: Qualify) -> Mapping[str, str]:
         """The ids of what was made of the lead, by table.
@@ -81,8 +47,8 @@ class Selling:
             UnclearError: Nobody knows whether it was qualified, and the CRM cannot be asked.
             UpstreamError: It was not qualified.
         """
-        lead = _Subject("leads", qualify.lead, "lead", tuple(_BECAME.values()), _LEAD_STATES)
-        row, response = await self._act(lead, QUALIFIED, _qualify_request(qualify))
+        lead = _Subject("leads", qualify.key, "lead", tuple(_BECAME.values()), _LEAD_STATES)
+        row, response = await self._act(lead, QUALIFIED, act_request(qualify, self._tables))
         if response is not None:
             return _made(response)
         return {table: row[_BECAME[table]] for table in qualify.wanted if row.get(_BECAME[table])}
@@ -95,8 +61,31 @@ class Selling:
             UnclearError: Nobody knows whether it was closed, and the CRM cannot be asked.
             UpstreamError: It was not closed.
         """
-        subject = _Subject("opportunities", close.opportunity, "opportunity", (), _OPPORTUNITY_STATES)
-        await self._act(subject, WON if close.won else LOST, _close_request(close))
+        subject = _Subject("opportunities", close.key, "opportunity", (), _OPPORTUNITY_STATES)
+        await self._act(subject, WON if close.won else LOST, act_request(close, self._tables))
+
+    async def merge(self, merge: Merge) -> None:
+        """Merges two records.
+
+        Raises:
+            ConflictError: The one that goes is not active any more.
+            UnclearError: Nobody knows whether they were merged, and the CRM cannot be asked.
+            UpstreamError: They were not merged.
+        """
+        table = self._tables[merge.table]
+        label = f"{table.label.lower()} to be merged"
+        subject = _Subject(table.entity_set, merge.key, label, (), _MERGED)
+        await self._act(subject, merge.written["statecode"], act_request(merge, self._tables))
+
+    async def link(self, link: Link) -> None:
+        """Connects two records, or takes them apart.
+
+        Raises:
+            UnclearError: Nobody knows whether it was done.
+            UpstreamError: It was not done.
+        """
+        request = act_request(link, self._tables, self._sender.base_url)
+        checked(confirmed(await self._sender.send(request, self._sender.deadline())))
 
     async def _act(
         self, subject: _Subject, wanted: int, request: CrmRequest
@@ -168,34 +157,6 @@ class _Subject:
         return ConflictError(
             f"The {self.label} is {named} already. Nothing was changed; read it and decide anew."
         )
-
-
-def _qualify_request(qualify: Qualify) -> CrmRequest:
-    body = {
-        "CreateAccount": qualify.account,
-        "CreateContact": qualify.contact,
-        "CreateOpportunity": qualify.opportunity,
-        "Status": qualify.status,
-    }
-    path = f"leads({key(qualify.lead)})/Microsoft.Dynamics.CRM.QualifyLead"
-    return CrmRequest("POST", path, Action.UPDATE, body=body)
-
-
-def _close_request(close: Close) -> CrmRequest:
-    given = {
-        "actualrevenue": close.revenue,
-        "actualend": close.closed_on,
-        "description": close.note,
-    }
-    activity: dict[str, Any] = {
-        "subject": close.subject,
-        "opportunityid@odata.bind": f"/opportunities({key(close.opportunity)})",
-        **{name: value for name, value in given.items() if value is not None},
-    }
-    name = "WinOpportunity" if close.won else "LoseOpportunity"
-    return CrmRequest(
-        "POST", name, Action.UPDATE, body={"Status": close.status, "OpportunityClose": activity}
-    )
 
 
 def _made(response: CrmResponse) -> dict[str, str]:

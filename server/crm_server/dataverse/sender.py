@@ -174,6 +174,9 @@ class Sender:
         Raises:
             UnreadableAnswerError: The link leads elsewhere; the token must not go there.
         """
+        if path.startswith("/"):
+            # Another API of the same environment, such as search.
+            return f"{self.base_url}{path}"
         if "://" not in path.partition("?")[0]:
             return f"{self.base_url}{API_PATH}{path}"
         link, own = urlsplit(path), urlsplit(self.base_url)

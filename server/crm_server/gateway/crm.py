@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from crm_server.cursors import Cursors
 from crm_server.identity import Identities
@@ -28,11 +30,15 @@ class Crm:
 
     address: str
     environment: str
-    tables: Mapping[str, Table]
+    tables: dict[str, Table]
     policy: Policy
     client: Callable[[], DataverseClient]
     now: Callable[[], datetime]
     state: State
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    """The time zone of those who ask: moments without one are meant in it, and shown in it."""
+    files: Path | None = None
+    """The folder that tools may read files from and write new ones to."""
     reconciled: set[str] = field(default_factory=set)
     """Callers whose interrupted changes have been looked at."""
     unsettled: set[str] = field(default_factory=set)

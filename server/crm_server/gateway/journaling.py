@@ -16,18 +16,28 @@ from crm_server.log import get_logger
 from crm_server.policy import limits
 from crm_server.policy.judging import Judgement
 from crm_server.policy.model import Outcome, Spent
+from crm_tools.actions import Action
+from crm_tools.acts import Act
+from crm_tools.bulk import BulkJob
 from crm_tools.changes import Change, ChangeState
 from crm_tools.errors import ApprovalError, CrmError, StateError
 from crm_tools.operations import Create, Delete, Row, Update, Write
 from crm_tools.shaping import ETAG
 
 _log = get_logger("journal")
+Noted = Write | Act | BulkJob
+"""What the journal keeps: changes of one record, and jobs of many as a whole."""
 _STATE_COLUMNS = frozenset({"statecode", "statuscode"})
 Send = Callable[[], Awaitable[Row | None]]
 
 
 async def carried_out(
-    session: Session, write: Write, before: Row, approval: Approval | None, send: Send, undo_of: str | None
+    session: Session,
+    write: Noted,
+    before: Row,
+    approval: Approval | None,
+    send: Send,
+    undo_of: str | None,
 ) -> Row | None:
     """Note the write, send it, and note how it ended.
 
@@ -57,7 +67,7 @@ async def carried_out(
 
 
 async def _begun(
-    session: Session, write: Write, before: Row, approval: Approval | None, undo_of: str | None
+    session: Session, write: Noted, before: Row, approval: Approval | None, undo_of: str | None
 ) -> Change:
     trail = session.trail
     change = replace(
@@ -119,14 +129,14 @@ async def _ended(
         )
 
 
-def _change(write: Write, before: Row) -> Change:
+def _change(write: Noted, before: Row) -> Change:
     """The change that a write makes; who makes it comes later."""
-    values: Mapping[str, Any] = {} if isinstance(write, Delete) else written(write)
+    values = written(write)
     kept = _whole(before) if isinstance(write, Delete) else _of_columns(before, kept_columns(values))
     return Change(
         caller="",
         tool="",
-        action=write.accesses()[-1].action,
+        action=_action(write),
         table=write.table,
         record=write.key,
         written=values,
@@ -135,9 +145,15 @@ def _change(write: Write, before: Row) -> Change:
     )
 
 
-def _name(session: Session, write: Write, before: Row) -> str | None:
+def _action(write: Noted) -> Action:
+    if isinstance(write, BulkJob):
+        return Action.BULK
+    return write.accesses()[-1].action if isinstance(write, Create | Update | Delete) else write.action
+
+
+def _name(session: Session, write: Noted, before: Row) -> str | None:
     name = session.crm.tables[write.table].primary_name
-    values: Mapping[str, Any] = {} if isinstance(write, Delete) else write.values
+    values = written(write)
     found = before.get(name) or values.get(name)
     return None if found is None else str(found)
 
@@ -163,6 +179,10 @@ def _audited_values(session: Session, change: Change) -> dict[str, Any]:
     return {name: value for name, value in change.written.items() if name in wanted}
 
 
-def written(write: Create | Update) -> Mapping[str, Any]:
+def written(write: Noted) -> Mapping[str, Any]:
     """What a write sets: columns by wire name, lookups to the key of their row."""
+    if isinstance(write, Delete):
+        return {}
+    if not isinstance(write, Create | Update):
+        return write.written
     return {**write.values, **{item.column: item.key for item in write.bindings}}

@@ -2,33 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
+from crm_server.gateway.acts import Acts
+from crm_server.gateway.bulk_jobs import BulkJobs
+from crm_server.gateway.files import Files
+from crm_server.gateway.insights import Insights
 from crm_server.gateway.reads import Reads
 from crm_server.gateway.reconciling import reconcile
 from crm_server.gateway.session import Session
+from crm_server.gateway.standing import standing_of
 from crm_server.gateway.undoing import Undoing
 from crm_server.gateway.writes import Writes
+from crm_tools.acts import Act
+from crm_tools.bulk import BulkDone, BulkJob, BulkRow
 from crm_tools.changes import Change
+from crm_tools.errors import CrmError
+from crm_tools.insight_operations import Aggregate, Search
 from crm_tools.operations import Create, Delete, Fetch, Page, Preview, Query, Row, Undone, Update, Write
+from crm_tools.port import Standing
 
 
 class Gateway:
-    """The port of one call: :class:`crm_tools.operations.CrmPort`."""
+    """The port of one call: :class:`crm_tools.port.CrmPort`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._reads = Reads(session)
         self._writes = Writes(session, self._reads)
-        self._undoing = Undoing(session, self._reads, self._writes)
+        self._acts = Acts(session, self._writes)
+        self._insights = Insights(session)
+        self._bulk = BulkJobs(session)
+        self._files = Files(session.crm.files)
+        self._undoing = Undoing(session, self._reads, self._writes, self._acts)
+
+    def now(self) -> datetime:
+        """The present moment in the time zone of those who ask."""
+        return self._session.crm.now().astimezone(self._session.crm.zone)
 
     def readable(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
         """Those of the columns that may be read; none when the table may not."""
         return self._session.readable(table, columns)
 
+    def usable(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
+        """Those of the columns that may be read whole, and so filtered and sorted by."""
+        return self._session.usable(table, columns)
+
+    def settable(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
+        """Those of the columns that may be set, if need be after a human was asked."""
+        return self._session.settable(table, columns)
+
     async def query(self, query: Query) -> Page:
         """Rows that match, at most as many as the policy lets one read return."""
         return await self._reads.query(query)
+
+    async def together(self, queries: Sequence[Query]) -> list[Page | CrmError]:
+        """The first page of each query, on one trip; a query that is denied or fails is its error."""
+        return await self._reads.together(queries)
+
+    async def totals(self, aggregates: Sequence[Aggregate]) -> list[tuple[Row, ...]]:
+        """The groups of each question, on one trip."""
+        return await self._insights.totals(aggregates)
+
+    async def search(self, searches: Sequence[Search]) -> list[tuple[str, str]] | None:
+        """Table and key of what is found, best first; None where the CRM does not offer search."""
+        return await self._insights.search(searches)
+
+    async def act(self, act: Act) -> Mapping[str, str]:
+        """Carries it out; the keys of what it made, by table."""
+        await reconcile(self._session)
+        return await self._acts.carry_out(act)
+
+    async def standing(self) -> Standing:
+        """Who the caller is, where, and what is allowed."""
+        return await standing_of(self._session)
 
     async def next_page(self, table: str, cursor: str) -> Page:
         """The page a cursor leads to; the policy is asked anew."""
@@ -53,7 +101,7 @@ class Gateway:
         await reconcile(self._session)
         await self._writes.delete(delete)
 
-    async def preview(self, write: Write) -> Preview:
+    async def preview(self, write: Write | Act) -> Preview:
         """What the write would change and send; nothing is changed."""
         return await self._writes.preview(write)
 
@@ -64,6 +112,19 @@ class Gateway:
     async def undo(self, change_id: str, *, dry_run: bool = False) -> Undone:
         """Takes a change of the caller back, or says what that would change."""
         return await self._undoing.undo(change_id, dry_run=dry_run)
+
+    async def bulk(self, job: BulkJob, rows: Sequence[BulkRow], facts: Sequence[str]) -> BulkDone:
+        """Carries a job of many rows out; one that was interrupted goes on where it was."""
+        await reconcile(self._session)
+        return await self._bulk.run(job, rows, facts)
+
+    async def read_file(self, name: str) -> bytes:
+        """The content of a file in the folder that the administrator allows."""
+        return await self._files.read(name)
+
+    async def write_file(self, name: str, content: bytes) -> str:
+        """Writes a new file into that folder; where it is."""
+        return await self._files.write(name, content)
 
     def record_url(self, table: str, key: str) -> str:
         """Address of the row's form in the model-driven app.

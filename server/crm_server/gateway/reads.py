@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from crm_server.gateway.narrowing import narrowed, narrowed_expansions, row_with
 from crm_server.gateway.session import Session
 from crm_server.policy.judging import Judgement
 from crm_server.policy.model import Scope
-from crm_tools.errors import InputError, NotFoundError
+from crm_tools.errors import ApprovalError, CrmError, InputError, NotFoundError, PolicyDeniedError
 from crm_tools.operations import Expansion, Fetch, Page, Query, Row
 
 
@@ -30,6 +30,30 @@ class Reads:
         await self._session.ask_to_read(query, judgement.decision)
         query = narrowed(query, judgement)
         return await self._page(query, await self._session.client().query(query), judgement)
+
+    async def together(self, queries: Sequence[Query]) -> list[Page | CrmError]:
+        """The first page of each query, on one trip; a query that is denied or fails is its error."""
+        judged = [await self._attempted(query) for query in queries]
+        asked = [item for item in judged if isinstance(item, tuple)]
+        answers = iter(await self._session.client().query_all([query for query, _ in asked]) if asked else ())
+        found: list[Page | CrmError] = []
+        for item in judged:
+            if isinstance(item, CrmError):
+                found.append(item)
+                continue
+            answer = next(answers)
+            found.append(
+                answer if isinstance(answer, CrmError) else await self._page(item[0], answer, item[1])
+            )
+        return found
+
+    async def _attempted(self, query: Query) -> tuple[Query, Judgement] | CrmError:
+        try:
+            judgement = await self._session.judge(query)
+            await self._session.ask_to_read(query, judgement.decision)
+        except (PolicyDeniedError, ApprovalError) as error:
+            return error
+        return narrowed(query, judgement), judgement
 
     async def next_page(self, table: str, cursor: str) -> Page:
         """The page a cursor leads to; the policy is asked anew."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from crm_server.approval import Approver, DeclinedError, Plan, plan_for, proposal_of
+from crm_server.approval import Approver, DeclinedError, Judged, Plan, plan_for, proposal_of
 from crm_server.gateway.crm import Crm
 from crm_server.log import get_logger
 from crm_server.policy import limits
@@ -17,14 +17,16 @@ from crm_server.policy.model import Decision, Outcome, Policy, Principal, Spent
 from crm_server.state import Reserved
 from crm_server.state.proposals import APPROVED, REJECTED, KeptPlan
 from crm_tools.errors import ApprovalError, PolicyDeniedError, StateError
-from crm_tools.operations import Access, Action, Fetch, Operation, Query, Row
-from crm_tools.tables import ColumnType, Table
+from crm_tools.insight_operations import Aggregate, Search
+from crm_tools.operations import READING, Access, Action, Fetch, Query, Row
+from crm_tools.standard import PEOPLE
+from crm_tools.tables import TEXT_TYPES, Table
 
 if TYPE_CHECKING:
     from crm_server.dataverse.client import DataverseClient
 
 _log = get_logger("gateway")
-_TEXTS = frozenset({ColumnType.STRING, ColumnType.MEMO})
+_SETTING = (Action.CREATE, Action.UPDATE)
 _CLIENT = "the human at the client"
 
 
@@ -82,7 +84,7 @@ class Session:
         kind = str(self.crm.identities.facts()["kind"])
         return None if kind == "unknown" else kind
 
-    async def judge(self, operation: Operation) -> Judgement:
+    async def judge(self, operation: Judged) -> Judgement:
         """The policy's judgement of the operation. The rows of a read are counted from now on.
 
         Raises:
@@ -90,18 +92,18 @@ class Session:
             StateError: What was used of the limits on a write cannot be told.
         """
         action = operation.accesses()[0].action
-        if not isinstance(operation, Query):
+        if not isinstance(operation, Query | Aggregate | Search):
             self.trail.touched(operation.key)
         if not limits.counts(self.policy, action):
             judgement = self._judged(operation, Spent())
-        elif isinstance(operation, Query | Fetch):
+        elif isinstance(operation, Query | Fetch | Aggregate | Search):
             judgement = await self._judged_read(operation, action)
         else:
             spent = await self.crm.state.spent(self.policy, self.principal.name, action, operation.key)
             judgement = self._judged(operation, spent)
         return self.accepted(judgement)
 
-    async def _judged_read(self, operation: Query | Fetch, action: Action) -> Judgement:
+    async def _judged_read(self, operation: Query | Fetch | Aggregate | Search, action: Action) -> Judgement:
         rows = operation.accesses()[0].rows
         try:
             judgement, reserved = await self.crm.state.begin_read(
@@ -148,17 +150,32 @@ class Session:
                 _log.error("rows_not_counted", problem=error.message)
             rows = 0
 
-    def quietly(self, operation: Operation, spent: Spent | None = None) -> Judgement:
+    def quietly(self, operation: Judged, spent: Spent | None = None) -> Judgement:
         """The judgement of something that nobody asked for, or not now; nothing is noted or refused."""
         return self._judged(operation, spent or Spent())
 
-    def _judged(self, operation: Operation, spent: Spent) -> Judgement:
+    def _judged(self, operation: Judged, spent: Spent) -> Judgement:
         return judge(self.policy, self.principal, operation, self.crm.now(), spent, self.environment)
 
     def read_decision(self, table: str, columns: Iterable[str]) -> Decision:
         """What the policy says to reading these columns; nothing is logged or refused."""
         access = Access(Action.READ, table, reads=frozenset(columns))
         return decide(self.policy, self.principal, access, self.crm.now(), Spent(), self.environment)
+
+    def usable(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
+        """Those of the columns that may be read whole, and so filtered and sorted by."""
+        found = self.readable(table, columns)
+        masks = self.read_decision(table, found).masks
+        return tuple(column for column in found if column not in masks)
+
+    def settable(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
+        """Those of the columns that may be set when a row is made or changed."""
+        return tuple(name for name in columns if any(self._may_set(table, name, one) for one in _SETTING))
+
+    def _may_set(self, table: str, column: str, action: Action) -> bool:
+        access = Access(action, table, writes=frozenset({column}))
+        decision = decide(self.policy, self.principal, access, self.crm.now(), Spent(), self.environment)
+        return decision.outcome is not Outcome.DENIED
 
     def readable(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
         """Those of the columns that may be read, whole or masked; none when the table may not."""
@@ -172,13 +189,18 @@ class Session:
         if table not in self.crm.tables:
             return True
         decision = self.read_decision(table, [self.crm.tables[table].primary_name])
+        if table in PEOPLE and decision.outcome is Outcome.DENIED and not decision.rules:
+            # Nothing in the policy speaks of them: who owns a row is told with the row.
+            return True
         return decision.allowed and decision.scope is None and not decision.masks
 
     def note_shown(self, row: Row, table: Table) -> None:
         """Note a row that is shown: which one, and whether it brings text that strangers may have written."""
         self.trail.rows += 1
         self.trail.touched(str(row.get(table.key)))
-        if any(row.get(name) and table.columns[name].type in _TEXTS for name in row if name in table.columns):
+        if any(
+            row.get(name) and table.columns[name].type in TEXT_TYPES for name in row if name in table.columns
+        ):
             self.crm.have_read.add(self.principal.name)
 
     def client(self) -> DataverseClient:
@@ -188,7 +210,7 @@ class Session:
 
     async def ask(
         self,
-        operation: Operation,
+        operation: Judged,
         decision: Decision,
         before: Row | None = None,
         *,
@@ -209,7 +231,7 @@ class Session:
         plan = plan_for(operation, before, table, self.crm.tables, where, because)
         return await self._approved(plan, operation, decision)
 
-    async def _approved(self, plan: Plan, operation: Operation, decision: Decision) -> Approval:
+    async def _approved(self, plan: Plan, operation: Judged, decision: Decision) -> Approval:
         state = self.crm.state
         kept = await state.propose(
             proposal_of(plan, operation, decision, self.principal.name, self.trail.tool)
@@ -242,14 +264,15 @@ class Session:
             "the same call again."
         )
 
-    def _why_ask(self, operation: Operation, because: tuple[str, ...]) -> tuple[str, ...]:
+    def _why_ask(self, operation: Judged, because: tuple[str, ...]) -> tuple[str, ...]:
         """Reasons to ask a human that are not the decision's."""
-        reading = isinstance(operation, Query | Fetch)
-        if reading or not self.policy.ask_after_reading or self.principal.name not in self.crm.have_read:
+        if operation.accesses()[0].action in READING or not self.policy.ask_after_reading:
+            return because
+        if self.principal.name not in self.crm.have_read:
             return because
         return (*because, "Text that strangers may have written was read before this change")
 
-    async def ask_to_read(self, operation: Operation, decision: Decision) -> None:
+    async def ask_to_read(self, operation: Judged, decision: Decision) -> None:
         """Ask a human before something is read, where the decision says so.
 
         Raises:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from crm_server.gateway.acts import Acts
 from crm_server.gateway.journaling import kept_columns
 from crm_server.gateway.masking import shown, without_names
 from crm_server.gateway.narrowing import rows_within
@@ -14,28 +15,36 @@ from crm_server.gateway.reconciling import reconcile
 from crm_server.gateway.session import Session
 from crm_server.gateway.writes import Undo, Writes
 from crm_server.policy.model import Outcome
+from crm_tools.acts import LINKED, Act, Close, Link, Merge, Qualify
 from crm_tools.change_handlers import require_done
 from crm_tools.changes import Change
 from crm_tools.errors import InputError, NotFoundError
 from crm_tools.operations import Action, Binding, Create, Delete, Fetch, Row, Undone, Update, Write
 from crm_tools.shaping import ETAG, LOOKUP_TABLE
-from crm_tools.tables import ColumnType, Table
+from crm_tools.tables import Column, ColumnType, Table
 
+_OWNER = "_ownerid_value"
 _IRREVERSIBLE = {
     Action.MERGE: "A merge cannot be undone: Dataverse moved what belonged to the one record to the other. "
     "The merged record is deactivated and not deleted; its columns can be read there.",
-    Action.BULK: "A bulk job is not undone as a whole; undo its records one by one.",
+    Action.BULK: "A job of many rows is not undone; what it created or changed is set right record by record.",
 }
+
+
+_STAYS = "What was created from the lead stays; delete it if it is not wanted."
+_Plan = tuple[Write | Act, tuple[str, ...], tuple[str, ...]]
+"""What undoes a change, reasons why a human has to be asked, and what is not brought back."""
 
 
 class Undoing:
     """The journal of one call's caller."""
 
-    def __init__(self, session: Session, reads: Reads, writes: Writes) -> None:
+    def __init__(self, session: Session, reads: Reads, writes: Writes, acts: Acts) -> None:
         self._session = session
         self._crm = session.crm
         self._reads = reads
         self._writes = writes
+        self._acts = acts
 
     async def changes(self, most: int, record: str | None) -> tuple[Change, ...]:
         """The caller's last changes, newest first, with the values that may be read."""
@@ -65,6 +74,8 @@ class Undoing:
                 write, because, lost = await self._of_create(change)
             case Action.DELETE:
                 write, because, lost = self._of_delete(change)
+            case Action.LINK if LINKED in change.written:
+                write, because, lost = _of_link(change), (), ()
             case _:
                 write, because, lost = await self._of_update(change)
         undo = Undo(change.id, because)
@@ -75,18 +86,23 @@ class Undoing:
             return Undone(change, preview, lost)
         return Undone(change, await self._written(write, undo), lost)
 
-    async def _written(self, write: Write, undo: Undo) -> Row | None:
+    async def _written(self, write: Write | Act, undo: Undo) -> Row | None:
         match write:
+            case Qualify() | Close() | Merge() | Link():
+                await self._acts.carry_out(write, undo)
+                return None
             case Create():
                 return await self._writes.create(write, undo)
             case Update():
                 return await self._writes.update(write, undo)
-        await self._writes.delete(write, undo)
-        return None
+            case Delete():
+                await self._writes.delete(write, undo)
+                return None
 
-    async def _of_update(self, change: Change) -> tuple[Write, tuple[str, ...], tuple[str, ...]]:
+    async def _of_update(self, change: Change) -> _Plan:
         table = self._crm.tables[change.table]
-        columns = tuple(sorted(kept_columns(change.written) & table.columns.keys() & change.before.keys()))
+        kept = sorted(kept_columns(change.written) & table.columns.keys() & change.before.keys())
+        columns = tuple(name for name in kept if _can_be_set(table.columns[name]))
         row = await self._present(change, columns)
         values, bindings, lost = self._settings(change.before, columns, table, row)
         write = Update(
@@ -97,10 +113,12 @@ class Undoing:
             etag=row.get(ETAG),
             returning=self._returning(table, columns),
             state=values.get("statecode"),
+            acts_as=Action.ASSIGN if change.action is Action.ASSIGN else None,
         )
-        return write, self._changed_since(change, row, table), _not_set(lost, table)
+        stays = (_STAYS,) if change.action is Action.QUALIFY else ()
+        return write, self._changed_since(change, row, table), (*_not_set(lost, table), *stays)
 
-    async def _of_create(self, change: Change) -> tuple[Write, tuple[str, ...], tuple[str, ...]]:
+    async def _of_create(self, change: Change) -> _Plan:
         table = self._crm.tables[change.table]
         columns = tuple(name for name in change.written if name in table.columns)
         row = await self._present(change, columns)
@@ -114,7 +132,7 @@ class Undoing:
         )
         return Delete(change.table, change.record, row.get(ETAG)), (*because, *since), ()
 
-    def _of_delete(self, change: Change) -> tuple[Write, tuple[str, ...], tuple[str, ...]]:
+    def _of_delete(self, change: Change) -> _Plan:
         table = self._crm.tables[change.table]
         kept = [name for name in table.columns if change.before.get(name) is not None and name != table.key]
         created = [name for name in kept if _is_set_on_create(table, name)]
@@ -206,9 +224,22 @@ class Undoing:
         return replace(change, before=before, written=written, name=change.name if named else None)
 
 
+def _of_link(change: Change) -> Link:
+    navigation, other_table, other_key, unlink = change.written[LINKED]
+    return Link(change.table, change.record, navigation, other_table, other_key, other_key, unlink=not unlink)
+
+
+def _can_be_set(column: Column) -> bool:
+    """What Dataverse computes, such as the actual value of a deal that is won, follows by itself."""
+    return column.type is ColumnType.LOOKUP or column.on_update
+
+
 def _binding(name: str, before: Row, table: Table, row: Row) -> Binding | None:
     """What sets a lookup to the row that it led to before."""
     target = before.get(name + LOOKUP_TABLE) or row.get(name + LOOKUP_TABLE)
+    if name == _OWNER and target is not None:
+        # A body binds a user or a team through the one property.
+        return Binding("ownerid", name, target, before[name])
     ways = [item for item in table.navigations.values() if item.column == name and item.writable]
     way = next((item for item in ways if item.table == target), ways[0] if ways else None)
     return None if way is None else Binding(way.name, name, way.table, before[name])

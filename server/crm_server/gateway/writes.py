@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from crm_server.approval import plan_for
+from crm_server.dataverse.act_requests import act_request
 from crm_server.dataverse.requests import build
 from crm_server.gateway.journaling import carried_out, kept_columns, written
 from crm_server.gateway.masking import shown, without_names
@@ -12,6 +13,7 @@ from crm_server.gateway.reads import Reads
 from crm_server.gateway.session import Approval, Session
 from crm_server.policy.judging import Judgement
 from crm_server.policy.model import Outcome
+from crm_tools.acts import Act
 from crm_tools.errors import ConflictError, CrmError, NotFoundError, PolicyDeniedError
 from crm_tools.operations import Create, Delete, Expansion, Fetch, Preview, Row, Update, Write
 from crm_tools.shaping import ETAG
@@ -31,6 +33,8 @@ class Undo:
 
 
 NO_UNDO = Undo()
+Existing = Update | Delete | Act
+"""What is done to a record that exists."""
 
 
 class Writes:
@@ -58,8 +62,8 @@ class Writes:
     async def update(self, update: Update, undo: Undo = NO_UNDO) -> Row:
         """The changed row: what may be shown of it."""
         for attempt in range(1, _MOST_ATTEMPTS + 1):
-            judgement, before = await self._look(update)
-            presentable = await self._presentable(update, before)
+            judgement, before = await self.look(update)
+            presentable = await self.presentable(update, before)
             approval = await self._session.ask(update, judgement.decision, presentable, because=undo.because)
             returning = self._returning(update)
             sent = replace(update, etag=update.etag or before.get(ETAG), returning=returning or ())
@@ -75,8 +79,8 @@ class Writes:
     async def delete(self, delete: Delete, undo: Undo = NO_UNDO) -> None:
         """Deletes the row in the version that was looked at."""
         for attempt in range(1, _MOST_ATTEMPTS + 1):
-            judgement, before = await self._look(delete)
-            presentable = await self._presentable(delete, before)
+            judgement, before = await self.look(delete)
+            presentable = await self.presentable(delete, before)
             approval = await self._session.ask(delete, judgement.decision, presentable, because=undo.because)
             sent = replace(delete, etag=delete.etag or before.get(ETAG))
             try:
@@ -105,19 +109,23 @@ class Writes:
 
         return await carried_out(self._session, write, before, approval, send, undo.of)
 
-    async def preview(self, write: Write) -> Preview:
+    async def preview(self, write: Write | Act) -> Preview:
         """What the write would change and send. Nothing is changed, nobody asked and no budget spent."""
         before: Row | None = None
         if isinstance(write, Create):
             judgement = await self._session.judge(write)
             self._require_within(judgement, write, {})
         else:
-            judgement, row = await self._look(write)
-            before = await self._presentable(write, row)
-            write = replace(write, etag=write.etag or row.get(ETAG))
+            judgement, row = await self.look(write)
+            before = await self.presentable(write, row)
+            if isinstance(write, Update | Delete):
+                write = replace(write, etag=write.etag or row.get(ETAG))
         table = self._crm.tables[write.table]
         plan = plan_for(write, before, table, self._crm.tables, self._crm.environment)
-        request = build(write, self._crm.tables)
+        if isinstance(write, Create | Update | Delete):
+            request = build(write, self._crm.tables)
+        else:
+            request = act_request(write, self._crm.tables)
         return Preview(
             method=request.method,
             path=request.path,
@@ -127,7 +135,7 @@ class Writes:
             needs_approval=judgement.decision.outcome is Outcome.CONFIRM,
         )
 
-    async def _look(self, write: Update | Delete) -> tuple[Judgement, Row]:
+    async def look(self, write: Existing) -> tuple[Judgement, Row]:
         """The judgement, and the row as it is before the write; it is not for showing."""
         judgement = await self._session.judge(write)
         table = self._crm.tables[write.table]
@@ -148,13 +156,13 @@ class Writes:
         self._require_within(judgement, write, row)
         return judgement, row
 
-    def _require_within(self, judgement: Judgement, write: Write, before: Row) -> None:
+    def _require_within(self, judgement: Judgement, write: Write | Act, before: Row) -> None:
         """Refuse what would make or leave a row outside of what the policy lets be written."""
         scope = judgement.written
         if scope is None or isinstance(write, Delete):
             return
         values = written(write)
-        if isinstance(write, Update) and scope.columns.isdisjoint(values):
+        if not isinstance(write, Create) and scope.columns.isdisjoint(values):
             return
         if not scope.holds({**before, **values}):
             raise PolicyDeniedError(
@@ -163,13 +171,13 @@ class Writes:
                 rules=judgement.decision.rules,
             )
 
-    def _columns(self, write: Update | Delete, table: Table) -> tuple[str, ...]:
+    def _columns(self, write: Existing, table: Table) -> tuple[str, ...]:
         """What is kept of the row as it was: what is changed, or of a row that goes everything."""
         if isinstance(write, Delete):
             return tuple(table.columns)
         return (table.primary_name, *sorted(kept_columns(written(write)) & table.columns.keys()))
 
-    async def _presentable(self, write: Update | Delete, row: Row) -> Row:
+    async def presentable(self, write: Existing, row: Row) -> Row:
         """What a human, or the assistant, may be shown of the row as it was."""
         table = self._crm.tables[write.table]
         columns = self._session.readable(table.name, self._columns(write, table))

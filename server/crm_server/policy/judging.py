@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from crm_server.policy.decide import combine, decide
 from crm_server.policy.model import Decision, Mask, Policy, Principal, Scope, Spent
-from crm_tools.operations import READING, Access, Operation
+from crm_tools.operations import READING, Access
+
+
+class Judgeable(Protocol):
+    """What breaks into accesses."""
+
+    def accesses(self) -> tuple[Access, ...]:
+        """The parts that are judged one by one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class Judgement:
 def judge(
     policy: Policy,
     principal: Principal,
-    operation: Operation,
+    operation: Judgeable,
     now: datetime,
     spent: Spent,
     environment: str | None = None,

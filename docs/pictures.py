@@ -1,0 +1,45 @@
+"""Draws the pictures of docs/views.md from sample results: ``uv run python -m docs.pictures``.
+
+They are made by the system's Chromium, so they are looked at by people and not compared by a test.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from tests.views.host import IN_ENGLISH, browser, host, view_of
+from tests.views.samples import overview, pipeline
+
+FOLDER = Path(__file__).parent / "pictures"
+WIDTHS = (360, 900)
+DAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+COLOURS = 256
+STYLES = {"variables": {"--font-sans": "'Liberation Sans', Arial, sans-serif"}}
+SAMPLES = {"pipeline": pipeline, "record": overview}
+
+
+def draw_all(folder: Path, theme: str = "light") -> None:
+    """One picture for each view and width, with the whole of the view."""
+    with browser() as started:
+        for name, sample in SAMPLES.items():
+            for width in WIDTHS:
+                with host(started, width, reduced_motion="reduce") as shown:
+                    shown.page.clock.set_fixed_time(DAY)
+                    shown.open(view_of(name), context={**IN_ENGLISH, "theme": theme, "styles": STYLES})
+                    shown.call(sample())
+                    shown.wait_for("h1")
+                    save(shown.whole_picture(), folder / f"{name}-{width}.png")
+
+
+def save(picture: bytes, path: Path) -> None:
+    """Written with as many colours as a reader can see, which is a third of the size."""
+    Image.open(BytesIO(picture)).convert("RGB").quantize(COLOURS).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    draw_all(FOLDER)

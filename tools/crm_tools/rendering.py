@@ -1,0 +1,136 @@
+"""Answers as text of few tokens: rows that are alike as a table, facts a line each, names for lookups.
+
+The same facts as the structured content, which has the ids besides. Moments are in the user's time zone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_UNREAD = frozenset({"etag", "url", "record_url"})
+"""What a concise text leaves out; the structured content has it."""
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CHARACTERS_A_TOKEN = 3
+"""A cautious estimate: tokenizers differ, and numbers and names take more tokens than prose."""
+
+
+def rendered(content: Mapping[str, Any], zone: tzinfo, *, detailed: bool = False) -> str:
+    """The answer as text; ``detailed`` shows ids in rows as well."""
+    lines: list[str] = []
+    for name, value in content.items():
+        lines += _part(name, value, zone, detailed)
+    return "\n".join(lines)
+
+
+def tokens_about(content: Mapping[str, Any]) -> int:
+    """About how many tokens an answer costs, rather too many than too few."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return -(-len(text) // _CHARACTERS_A_TOKEN)
+
+
+def fitted(content: dict[str, Any], lists: Sequence[str], most: int | None) -> dict[str, Any]:
+    """The answer with as many items of its ``lists`` as fit ``most`` tokens; says what was cut.
+
+    What comes last is cut first, a list at a time, so that what matters most stays whole.
+    """
+    if most is None or tokens_about(content) <= most:
+        return content
+    cut = dict(content)
+    left_out: list[str] = []
+    for name in reversed(lists):
+        items = list(cut.get(name) or ())
+        whole = len(items)
+        while items and tokens_about({**cut, name: items, "cut": "x" * 150}) > most:
+            items.pop()
+        if whole:
+            cut[name] = items
+        if len(items) < whole:
+            left_out.append(f"{whole - len(items)} of {whole} {name}")
+        if tokens_about({**cut, "cut": "x" * 150}) <= most:
+            break
+    if left_out:
+        cut["cut"] = f"To fit max_tokens {most:,}, left out: {', '.join(left_out)}."
+    return cut
+
+
+def _part(name: str, value: Any, zone: tzinfo, detailed: bool) -> list[str]:
+    if name in _UNREAD and not detailed:
+        return []
+    if isinstance(value, Mapping) and not _is_lookup(value):
+        if not value:
+            return []
+        told = value if detailed else _told(value)
+        inner = [line for key, item in told.items() for line in _part(key, item, zone, detailed)]
+        return [f"{name}:", *(f"  {line}" for line in inner)]
+    if isinstance(value, list | tuple):
+        return _list(name, value, zone, detailed)
+    return [f"{name}: {_cell(value, zone)}"]
+
+
+def _list(name: str, items: Sequence[Any], zone: tzinfo, detailed: bool) -> list[str]:
+    if not items:
+        return [f"{name}: none"]
+    if not all(isinstance(item, Mapping) for item in items):
+        return [f"{name}: {', '.join(str(_cell(item, zone)) for item in items)}"]
+    header = list(dict.fromkeys(key for item in items for key in item))
+    if not detailed and _names_differ(items):
+        header = [key for key in header if key not in _UNREAD and not _holds_ids(items, key)] or header
+    same = [key for key in header if _all_same(items, key)]
+    varying = [key for key in header if key not in same] or header
+    common = "; ".join(f"{key} {_cell(items[0][key], zone)}" for key in same if varying is not header)
+    title = f"{name} ({len(items)}{', all: ' + common if common else ''}):"
+    rows = [" | ".join(_cell(item.get(key), zone) for key in varying) for item in items]
+    return [title, "  " + " | ".join(varying), *(f"  {row}" for row in rows)]
+
+
+def _told(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record without its id, where its name stands for it."""
+    told = {name: value for name, value in record.items() if not _is_id(value)}
+    return told if any(name not in _UNREAD for name in told) else record
+
+
+def _names_differ(items: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether records are told apart by their names: what stands first besides the id."""
+    names = [next((str(value) for value in item.values() if not _is_id(value)), "") for item in items]
+    return len({name.casefold() for name in names}) == len(names)
+
+
+def _holds_ids(items: Sequence[Mapping[str, Any]], key: str) -> bool:
+    return all(_is_id(item[key]) for item in items if item.get(key) is not None)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and _GUID.fullmatch(value) is not None
+
+
+def _all_same(items: Sequence[Mapping[str, Any]], key: str) -> bool:
+    return len(items) > 2 and all(item.get(key) == items[0].get(key) for item in items)
+
+
+def _is_lookup(value: Mapping[str, Any]) -> bool:
+    return "id" in value and not value.keys() - {"id", "name", "table"}
+
+
+def _cell(value: Any, zone: tzinfo) -> str:
+    """A value on one line."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case float() if value.is_integer():
+            return str(int(value))
+        case Mapping():
+            if _is_lookup(value):
+                return str(value.get("name") or value["id"])
+            return "; ".join(f"{key} {_cell(item, zone)}" for key, item in value.items())
+        case list() | tuple():
+            return ", ".join(_cell(item, zone) for item in value)
+        case str() if _MOMENT.fullmatch(value):
+            return f"{datetime.fromisoformat(value).astimezone(zone):%Y-%m-%d %H:%M}"
+    return " ".join(str(value).split("\n"))

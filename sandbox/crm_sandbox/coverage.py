@@ -15,7 +15,7 @@ class Missing(StrEnum):
     CUSTOM_ACTIVITIES = "tables of activities made by a request; a table file can describe one"
     METADATA = "metadata other than tables, columns, keys, relationships: GlobalOptionSetDefinitions"
     METADATA_FUNCTIONS = "functions and lambdas in a $filter of metadata (not in Dataverse either)"
-    SAVED_QUERIES = "saved queries: savedQuery and userQuery"
+    SAVED_QUERIES = "userQuery, and savedQuery on the rows behind a navigation property"
     TRACK_CHANGES = "change tracking: odata.track-changes and $deltatoken"
 
 

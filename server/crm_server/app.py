@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from crm_server.call import Caller
 from crm_server.folders import state_folder
-from crm_server.gateway import Crm
-from crm_server.organisation import Learned, NamedTables, chosen_tools, learn
+from crm_server.gateway import Crm, KeptJobs
+from crm_server.organisation import Learned, NamedTables, chosen_tools, learn, nearest_table
 from crm_server.policy.model import Principal
 from crm_server.policy.reload import ReloadablePolicy
 from crm_server.settings import Settings, SettingsError
@@ -24,6 +24,7 @@ from crm_tools.tables import Table
 if TYPE_CHECKING:
     from crm_server.dataverse.client import DataverseClient
 
+NOTHING_LEARNED = Learned()
 SANDBOX_ADDRESS = "https://sandbox.invalid"
 """Stands for the embedded sandbox in links and questions; the .invalid domain never resolves (RFC 2606)."""
 
@@ -53,6 +54,8 @@ class Application:
     """Who calls where the transport tells nobody apart."""
     named: NamedTables | None = None
     """The tables that the settings name, where they name any."""
+    subscribers: Listener | None = None
+    """Clients that subscribed to changes in the stateless era, told as one."""
 
     def listens(self, connection: int, client: Listener) -> None:
         """Remember a client that has listed the tools, to tell it if there are others; the last hundred."""
@@ -66,7 +69,7 @@ class Application:
 
         A policy that cannot be read changes nothing: the answer then says why.
         """
-        before = self.caller.tools()
+        before = self.caller.listed()
         if (problem := self.policies.reload()) is not None:
             return problem
         self.crm.policy = self.policies.current
@@ -77,12 +80,13 @@ class Application:
         """Read the named tables anew once in a while, and tell clients if other tools follow from it."""
         if self.named is None or not self.named.is_due():
             return
-        before = self.caller.tools()
+        before = self.caller.listed()
         found = await self.named.learn(self.crm.client())
         if found is None:
             return
         tables = {**standard_tables(), **found}
         if self.policies.reload(tables) is None:
+            self.named.keep(found)
             self.crm.tables.clear()
             self.crm.tables.update(tables)
             self.crm.policy = self.policies.current
@@ -90,17 +94,21 @@ class Application:
             await self._tell_if_changed(before)
 
     async def _tell_if_changed(self, before: tuple[AnyTool, ...]) -> None:
-        if self.caller.tools() != before:
-            for connection, client in tuple(self._listeners.items()):
-                # Whether a client is still there is found out by telling it.
-                try:
-                    await client.send_tool_list_changed()
-                except Exception:  # noqa: BLE001 - each transport ends in a way of its own
-                    self._listeners.pop(connection, None)
+        if self.caller.listed() == before:
+            return
+        if self.subscribers is not None:
+            await self.subscribers.send_tool_list_changed()
+        for connection, client in tuple(self._listeners.items()):
+            # Whether a client is still there is found out by telling it.
+            try:
+                await client.send_tool_list_changed()
+            except Exception:  # noqa: BLE001 - each transport ends in a way of its own
+                self._listeners.pop(connection, None)
 
     async def aclose(self) -> None:
         """Close the connection to the CRM and the state, as far as they were opened."""
         await self.connection.aclose()
+        self.crm.jobs.close()
         self.crm.state.close()
 
 
@@ -127,7 +135,7 @@ def build_application(
     sandbox: bool = False,
     asgi_app: ASGIApp | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    learned: Learned | None = None,
+    learned: Learned = NOTHING_LEARNED,
 ) -> Application:
     """An application for these settings. ``asgi_app`` takes the place of the network.
 
@@ -151,6 +159,8 @@ def build_application(
     state = _state(settings, now, in_memory=sandbox or asgi_app is not None)
     crm = Crm(address, environment, tables, policies.current, lambda: connection.client, now, state)
     crm.zone, crm.files = settings.time_zone, settings.files
+    if not state.in_memory:
+        crm.jobs = KeptJobs(state_folder() / "imports", address)
     tools = chosen_tools(settings, tables)
     local = Principal(roles=settings.roles)
     return Application(crm, Caller(crm, tools), connection, policies, local=local, named=named)
@@ -218,11 +228,23 @@ def needs_learning(settings: Settings, *, sandbox: bool) -> bool:
 
 
 async def learn_first(settings: Settings, asgi_app: ASGIApp | None = None) -> Learned:
-    """The named tables, read over a connection of its own before anything is served."""
+    """The named tables, read over a connection of its own before anything is served.
+
+    Raises:
+        SettingsError: The environment does not have one of them; says the closest that it has.
+    """
     tables = standard_tables()
     here = asgi_app is not None
     client = sandbox_client(asgi_app, tables) if here else _environment(settings, tables).client
     try:
-        return await learn(client, settings.tables, tables)
+        learned = await learn(client, settings.tables, tables)
+        for name in learned.missing:
+            raise _no_such_table(name, await nearest_table(client, name))
+        return learned
     finally:
         await client.aclose()
+
+
+def _no_such_table(name: str, nearest: str | None) -> SettingsError:
+    hint = f"Did you mean {nearest}?" if nearest else "A table goes by its logical name, such as new_project."
+    return SettingsError(f"DYNAMICS_TABLES names {name}, and this environment has no such table. {hint}")

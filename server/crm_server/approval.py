@@ -137,6 +137,8 @@ def _facts(operation: Judged, before: Row | None, table: Table, tables: Mapping[
             for item in bindings:
                 label = table.navigations[item.navigation].label
                 yield f"{label}: {shown(_displayed(row, item.column))} -> {item.key or 'nothing'}"
+        case BulkJob(facts=facts):
+            yield from facts
         case Create(values=values, bindings=bindings):
             yield from (f"{table.columns[name].label}: {shown(value)}" for name, value in values.items())
             yield from (f"{table.navigations[item.navigation].label}: {item.key}" for item in bindings)
@@ -149,6 +151,8 @@ def _act_facts(act: Act, before: Row, table: Table, tables: Mapping[str, Table])
         case Qualify():
             made = ", ".join(f"the {tables[name].label.lower()}" for name in act.wanted)
             yield f"Created from it: {made or 'nothing'}"
+            for name, key in act.uses.items():
+                yield f"Used instead of a new one: the {tables[name].label.lower()} {key}"
         case Close():
             for name, value in act.written.items():
                 column = table.columns[name]

@@ -17,7 +17,7 @@ from uuid import uuid4
 from crm_server.approval import Approver, InputNeededError
 from crm_server.auditing import call_event
 from crm_server.dataverse import crm_request_id
-from crm_server.gateway import Crm, Gateway, Session, Trail
+from crm_server.gateway import Crm, Gateway, Session, Tell, Trail, untold
 from crm_server.log import bound, get_logger
 from crm_server.policy.decide import ever_allows
 from crm_server.policy.limits import Left
@@ -78,23 +78,30 @@ class Caller:
 
     def __init__(self, crm: Crm, tools: tuple[AnyTool, ...]) -> None:
         self._crm = crm
-        self._tools = tools
-        self._policy = crm.policy
-        self._offered = self._offers()
-
-    def _offers(self) -> dict[str, AnyTool]:
-        return {tool.name: tool for tool in self._tools if offers(self._crm.policy, tool)}
+        self.offer(tools)
 
     def offer(self, tools: tuple[AnyTool, ...]) -> None:
-        """Offer these tools from now on."""
-        self._tools = tools
-        self._policy, self._offered = self._crm.policy, self._offers()
+        """Offer these tools from now on, as far as the policy lets them through."""
+        policy = self._crm.policy
+        self._tools, self._policy = tools, policy
+        self._offered = {tool.name: tool for tool in tools if offers(policy, tool)}
+        self._listed = tuple(
+            tool.without(policy.hidden.get(tool.about, frozenset())) for tool in self._offered.values()
+        )
 
     def tools(self) -> tuple[AnyTool, ...]:
         """The tools on offer. What is not among them cannot be called."""
-        if self._policy is not self._crm.policy:
-            self._policy, self._offered = self._crm.policy, self._offers()
+        self._follow_policy()
         return tuple(self._offered.values())
+
+    def listed(self) -> tuple[AnyTool, ...]:
+        """The tools on offer as a client sees them: without the columns that nobody may see or set."""
+        self._follow_policy()
+        return self._listed
+
+    def _follow_policy(self) -> None:
+        if self._policy is not self._crm.policy:
+            self.offer(self._tools)
 
     def tool(self, name: str) -> AnyTool:
         """The tool of this name.
@@ -102,7 +109,7 @@ class Caller:
         Raises:
             UnknownToolError: Not on offer; unknown and hidden tools are told apart by nobody.
         """
-        self.tools()
+        self._follow_policy()
         if name not in self._offered:
             raise UnknownToolError(name)
         return self._offered[name]
@@ -112,7 +119,12 @@ class Caller:
         return self._crm.identities.facts()
 
     async def call(
-        self, name: str, arguments: Mapping[str, Any], principal: Principal, approver: Approver
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        principal: Principal,
+        approver: Approver,
+        tell: Tell = untold,
     ) -> CallAnswer:
         """Run a tool. Whatever goes wrong inside becomes an answer with ``is_error``.
 
@@ -128,7 +140,7 @@ class Caller:
                 {"kind": "call", "caller": principal.name, "tool": "(unknown)", "outcome": "unknown_tool"}
             )
             raise
-        return await self._called(tool, arguments, principal, approver)
+        return await self._called(tool, arguments, principal, approver, tell)
 
     async def consult(
         self, tool: AnyTool, arguments: Mapping[str, Any], principal: Principal, approver: Approver
@@ -144,14 +156,20 @@ class Caller:
         return await self._called(tool, arguments, principal, approver)
 
     async def _called(
-        self, tool: AnyTool, arguments: Mapping[str, Any], principal: Principal, approver: Approver
+        self,
+        tool: AnyTool,
+        arguments: Mapping[str, Any],
+        principal: Principal,
+        approver: Approver,
+        tell: Tell = untold,
     ) -> CallAnswer:
         request_id = uuid4().hex[:12]
         trail = Trail(tool.about, tool.effect, tool.name, request_id)
         crm_request_id.set(None)
         started = time.perf_counter()
         with bound(request_id=request_id, **trace_id()):
-            answer = await self._run(tool, arguments, principal, approver, trail)
+            session = Session(self._crm, principal, approver, trail, tell=tell)
+            answer = await self._run(tool, arguments, session)
             outcome = answer.content["error"]["code"] if answer.is_error else "ok"
             self._crm.state.note(call_event(trail, principal, self._kind(), outcome, crm_request_id.get()))
             describe_call(trail.table, trail.effect, outcome, answer.decision, request_id)
@@ -176,16 +194,14 @@ class Caller:
         self,
         tool: AnyTool,
         arguments: Mapping[str, Any],
-        principal: Principal,
-        approver: Approver,
-        trail: Trail,
+        session: Session,
     ) -> CallAnswer:
         if self._crm.policy.asks_environment:
             await self._crm.identities.learn()
         async with self._crm.identities.learning() as asked:
-            session = Session(self._crm, principal, approver, trail, asked)
+            session.asked = asked
             try:
-                answer = await self._answer(tool, arguments, Gateway(session), trail)
+                answer = await self._answer(tool, arguments, Gateway(session), session.trail)
             finally:
                 await session.settle()
         return replace(answer, environment=self.environment())

@@ -211,20 +211,22 @@ def _application(settings: Settings, options: argparse.Namespace) -> Application
     """The application. Named tables that were never described are read first, so that they are on offer."""
     import anyio
 
-    from crm_server.app import build_application, learn_first, needs_learning
+    from crm_server.app import NOTHING_LEARNED, build_application, learn_first, needs_learning
 
     if options.table and not options.sandbox:
         raise SettingsError("--table describes a table of the embedded CRM; it goes with --sandbox.")
     asgi_app = None
     if options.sandbox and (options.table or settings.tables):
         from crm_sandbox import create_app
+        from crm_sandbox.schema.files import TableFileError
 
-        asgi_app = create_app(tables=options.table)
-    learned = None
+        try:
+            asgi_app = create_app(tables=options.table)
+        except TableFileError as error:
+            raise SettingsError(str(error)) from None
+    learned = NOTHING_LEARNED
     if needs_learning(settings, sandbox=options.sandbox):
         learned = anyio.run(learn_first, settings, asgi_app)
-        for problem in learned.problems:
-            sys.stderr.write(f"Not described by the environment: {problem}\n")
     return build_application(settings, sandbox=options.sandbox, asgi_app=asgi_app, learned=learned)
 
 

@@ -8,12 +8,15 @@ Both protocol eras are served. A human is asked by ``elicitation/create`` in the
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
+import anyio
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
@@ -22,6 +25,7 @@ from crm_server import __version__
 from crm_server.app import Application
 from crm_server.approval import Approver, DeclinedError, InputNeededError, Plan
 from crm_server.call import CallAnswer, UnknownToolError
+from crm_server.gateway import Tell
 from crm_server.log import get_logger
 from crm_server.policy.limits import Left
 from crm_server.policy.model import Decision
@@ -35,6 +39,7 @@ from crm_tools.errors import ApprovalError, StateError
 SERVER_NAME = "dynamics-crm-mcp"
 _APPROVAL_KEY = "approval"
 _APPROVAL_SECONDS = 600.0
+_MOST_SUBSCRIPTIONS = 100
 
 INSTRUCTIONS = """\
 Tools for a Microsoft Dynamics 365 / Dataverse CRM. Records go by name, e-mail or id; never invent an id. \
@@ -52,6 +57,8 @@ log = get_logger("protocol")
 def build_server(application: Application) -> Server[Any]:
     """An MCP server for the application, ready for any transport."""
     adapter = _Adapter(application)
+    subscribers = _Subscribers()
+    application.subscribers = subscribers
 
     server: Server[Any] = Server(
         SERVER_NAME,
@@ -67,6 +74,7 @@ def build_server(application: Application) -> Server[Any]:
         on_list_resource_templates=adapter.resources.list_templates,
         on_read_resource=adapter.resources.read,
         on_completion=adapter.resources.complete,
+        on_subscriptions_listen=subscribers.listen,
     )
     server.extensions[EXTENSION] = {"mimeTypes": [MIME_TYPE]}
     security = _request_state(application)
@@ -84,6 +92,20 @@ def _request_state(application: Application) -> RequestStateSecurity:
         except StateError as error:
             log.error("questions_end_with_the_process", problem=error.message)
     return RequestStateSecurity.ephemeral(ttl=_APPROVAL_SECONDS)
+
+
+class _Subscribers:
+    """Clients of the stateless era that listen: ``subscriptions/listen``, whose answer is a stream of changes.
+
+    In the handshake era a session is told itself (:meth:`Application.listens`).
+    """
+
+    def __init__(self) -> None:
+        self._bus = InMemorySubscriptionBus()
+        self.listen = ListenHandler(self._bus, max_subscriptions=_MOST_SUBSCRIPTIONS)
+
+    async def send_tool_list_changed(self) -> None:
+        await self._bus.publish(ToolsListChanged())
 
 
 class _Adapter:
@@ -105,7 +127,7 @@ class _Adapter:
         if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
             # Sessions are made anew for each request; what the client said of itself stays.
             self._application.listens(id(context.session.client_params), context.session)
-        return types.ListToolsResult(tools=[wire_tool(tool) for tool in self._caller.tools()])
+        return types.ListToolsResult(tools=[wire_tool(tool) for tool in self._caller.listed()])
 
     async def call_tool(
         self, context: Context, params: types.CallToolRequestParams
@@ -115,16 +137,16 @@ class _Adapter:
         try:
             with callers.called_with(getattr(context.request, "headers", None)):
                 await self._application.refresh_tables()
-                return await self._answer(params, approver)
+                return await self._answer(params, approver, _teller(context))
         except UnknownToolError as error:
             raise MCPError(code=types.INVALID_PARAMS, message=str(error)) from None
 
     async def _answer(
-        self, params: types.CallToolRequestParams, approver: Approver
+        self, params: types.CallToolRequestParams, approver: Approver, tell: Tell
     ) -> types.CallToolResult | types.InputRequiredResult:
         try:
             principal = principal_of(self._application)
-            answer = await self._caller.call(params.name, params.arguments or {}, principal, approver)
+            answer = await self._caller.call(params.name, params.arguments or {}, principal, approver, tell)
         except _QuestionError as question:
             environment = dict(self._caller.environment())
             return question.result.model_copy(update={"meta": {"environment": environment}})
@@ -147,6 +169,16 @@ class _Adapter:
             raise MCPError(code=types.INVALID_PARAMS, message=str(error)) from None
         message = types.PromptMessage(role="user", content=types.TextContent(text=text))
         return types.GetPromptResult(description=prompt.description, messages=[message])
+
+
+def _teller(context: Context) -> Tell:
+    """Tells the client how far its call is, if it wants to know; one that is gone misses it."""
+
+    async def tell(done: float, total: float | None, words: str) -> None:
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await context.session.report_progress(done, total, words)
+
+    return tell
 
 
 class _QuestionError(InputNeededError):

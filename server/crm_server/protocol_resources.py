@@ -19,11 +19,11 @@ from crm_server.resources import POLICY, RESOURCES, TEXT, completing, question_o
 from crm_server.sign_in import callers
 from crm_server.views import MIME_TYPE, resource_meta
 from crm_tools.errors import ApprovalError
-from crm_tools.own_tools import complete_tool, own_tools
+from crm_tools.own_tools import complete_tool, list_views_tool, own_tools
 
 Context = ServerRequestContext[Any, Any]
 _COMPLETE = "complete"
-_OWN = {tool.name: tool for tool in own_tools()}
+_CONSULTED = {tool.name: tool for tool in (*own_tools(), complete_tool(), list_views_tool())}
 
 
 def principal_of(application: Application) -> Principal:
@@ -95,7 +95,7 @@ class ResourceAdapter:
         if answer is None:
             raise _no_such_resource(uri)
         if answer.is_error:
-            raise MCPError(code=types.INVALID_PARAMS, message=str(answer.content["error"]["message"]))
+            raise _refused(answer.content["error"])
         text = answer.text if question.mime_type == TEXT else json.dumps(answer.content, ensure_ascii=False)
         return _contents(uri, question.mime_type, text)
 
@@ -118,7 +118,7 @@ class ResourceAdapter:
     async def _consulted(
         self, context: Context, name: str, arguments: Mapping[str, Any]
     ) -> CallAnswer | None:
-        tool = complete_tool() if name == _COMPLETE else _OWN[name]
+        tool = _CONSULTED[name]
         try:
             with callers.called_with(getattr(context.request, "headers", None)):
                 principal = principal_of(self._application)
@@ -141,6 +141,16 @@ def _contents(
 ) -> types.ReadResourceResult:
     content = types.TextResourceContents(uri=uri, mime_type=mime_type, text=text, _meta=meta)
     return types.ReadResourceResult(contents=[content])
+
+
+def _refused(error: Mapping[str, Any]) -> MCPError:
+    """Why a resource cannot be read; records to choose from stand beside the message, as data."""
+    candidates = error.get("candidates")
+    return MCPError(
+        code=types.INVALID_PARAMS,
+        message=str(error["message"]),
+        data={"candidates": candidates} if candidates else None,
+    )
 
 
 def _no_such_resource(uri: str) -> MCPError:

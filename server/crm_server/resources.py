@@ -1,4 +1,4 @@
-"""What clients can read beside calling tools: tables, records by address, the policy, and pages that draw.
+"""What clients can read beside calling tools: tables, records, saved views, the policy, and pages that draw.
 
 A resource of the CRM is read by the tool that answers the same question, on the same path: judged, masked and
 audited as a call is.
@@ -47,6 +47,20 @@ RESOURCES = (
         "One record, by its table and its name or id.",
         JSON,
     ),
+    Resource(
+        "crm://views/{table}",
+        "views",
+        "The saved views of a table",
+        "Their names, what each shows, and which is the usual one.",
+        TEXT,
+    ),
+    Resource(
+        "crm://views/{table}/{view}",
+        "view",
+        "A saved view",
+        "The first rows that it shows, by its table and its name or id.",
+        TEXT,
+    ),
     Resource(POLICY, "policy", "The policy in force", "What is allowed, asked about and hidden.", TEXT),
     *(Resource(view.uri, view.name, view.title, view.description, MIME_TYPE, view) for view in VIEWS),
 )
@@ -74,6 +88,10 @@ def question_of(uri: str) -> Question | None:
             return Question("describe_table", {"table": table}, TEXT)
         case ["records", table, record] if table and record:
             return Question("get_record", {"table": table, "record": record, "format": "detailed"}, JSON)
+        case ["views", table] if table:
+            return Question("list_views", {"table": table}, TEXT)
+        case ["views", table, view] if table and view:
+            return Question("query_records", {"table": table, "view": view}, TEXT)
     return None
 
 
@@ -106,10 +124,7 @@ _ARGUMENTS: Mapping[str, Completing] = {
 
 def completing(argument: str, others: Mapping[str, str]) -> Completing | None:
     """How an argument of a prompt or address is completed; ``others`` are filled in already."""
-    if argument == "record":
+    if argument in ("record", "column", "view"):
         table = others.get("table")
-        return Completing("record", table) if table else None
-    if argument == "column":
-        table = others.get("table")
-        return Completing("column", table) if table else None
+        return Completing(argument, table) if table else None
     return _ARGUMENTS.get(argument)

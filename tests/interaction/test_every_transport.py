@@ -52,8 +52,8 @@ async def test_the_usual_tools_are_listed_with_titles_hints_and_operation_ids(co
             assert (tool.name in OWN_TOOLS) is not bool((tool.meta or {}).get("operationId"))
             assert tool.output_schema is not None
             assert tool.annotations is not None
-            assert tool.annotations.read_only_hint == tool.name.startswith(("list_", "get_"))
-            assert tool.annotations.destructive_hint == tool.name.startswith(("update_", "delete_", "undo_"))
+            assert tool.annotations.read_only_hint == tool.name.startswith(READING)
+            assert tool.annotations.destructive_hint == tool.name.startswith(REPLACING)
             assert tool.annotations.idempotent_hint is not None
             assert tool.annotations.open_world_hint is False
 
@@ -238,7 +238,7 @@ BAD_INPUT: list[tuple[str, dict[str, Any], str]] = [
     ("list_accounts", {"cursor": "made-up"}, "without it"),
     ("get_account", {}, "accountid"),
     ("get_account", {"accountid": "Contoso"}, "GUID"),
-    ("create_lead", {"lastname": "A", "leadqualitycode": "Hott"}, "Hot (1)"),
+    ("create_lead", {"lastname": "A", "leadqualitycode": "Hott"}, "Did you mean Hot?"),
     ("create_lead", {"lastname": "A" * 51}, "50"),
     ("update_account", {"accountid": str(uuid4())}, "Nothing to change"),
     ("update_opportunity", {"opportunityid": str(uuid4()), "estimatedclosedate": "soon"}, "2026-12-31"),

@@ -76,6 +76,8 @@ def test_the_same_seed_and_size_give_the_same_rows():
 def test_another_seed_gives_other_rows_and_other_keys():
     one, other = dump(filled(5, 60)), dump(filled(6, 60))
     for table in kept(filled(5, 1)):
+        if table.name == "savedquery":  # a system view has the same id in every organisation
+            continue
         keys = {row[table.key] for row in one[table.name]}
         assert not keys & {row[table.key] for row in other[table.name]}, table.name
     made = len(KNOWN_COMPANIES)

@@ -158,7 +158,7 @@ async def test_a_wrong_request_is_refused_with_the_documented_code(
         ("GET", "accounts?$filter=revenue add 1 gt 5", Missing.ARITHMETIC),
         ("GET", "accounts?$filter=length(name) gt 5", Missing.ARITHMETIC),
         ("GET", "accounts?$filter=year(createdon) eq 2026", Missing.ARITHMETIC),
-        ("GET", "accounts?savedQuery=00000000-0000-0000-0000-000000000000", Missing.SAVED_QUERIES),
+        ("GET", "accounts?userQuery=00000000-0000-0000-0000-000000000000", Missing.SAVED_QUERIES),
         ("GET", "accounts?$deltatoken=1", Missing.TRACK_CHANGES),
     ],
 )

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from crm_tools.column_values import column_value
-from crm_tools.errors import InputError
+from crm_tools.column_values import column_value, utc_text
+from crm_tools.errors import CrmError, InputError
 from crm_tools.operations import Binding, Create, Update
 from crm_tools.port import CrmPort
 from crm_tools.record_queries import Tables, one_record
@@ -31,13 +31,21 @@ async def log_activity(arguments: Arguments, tables: Tables, port: CrmPort) -> d
     if arguments.get("dry_run"):
         return await previewed(create, port)
     row = await port.create(create)
+    answer: dict[str, Any] = {}
     if arguments.get("done") and arguments["type"] in _DONE:
         completed = {"statecode": 1, "statuscode": _DONE[arguments["type"]]}
-        row = await port.update(
-            Update(table.name, create.key, completed, returning=create.returning, state=1)
-        )
-    shaped = record(row, table, tables)
-    return {"record": {**shaped, "url": port.record_url(table.name, create.key)}}
+        update = Update(table.name, create.key, completed, returning=create.returning, state=1)
+        try:
+            row = await port.update(update)
+        except CrmError as error:
+            # Half of it is done, so this is no error: made again, it would be there twice.
+            answer["warning"] = (
+                f"It was created, but it could not be completed and is open: {error.message} "
+                "Do not log it again; complete it by its id once that is possible."
+            )
+            answer["not_completed"] = error.code
+    answer["record"] = {**record(row, table, tables), "url": port.record_url(table.name, create.key)}
+    return answer
 
 
 _DONE = {"call": 2, "meeting": 3, "task": 5}
@@ -55,14 +63,20 @@ def _activity(arguments: Arguments, table: Table, about: str, key: str, port: Cr
         None,
     )
     if way is None:
-        raise InputError(f"A {table.label.lower()} cannot be about a record of {about}.")
+        raise InputError(f"Records of {table.name} cannot be about a record of {about}.")
     given = {name: arguments[name] for name in ("when", "until", "direction") if name in arguments}
+    if not arguments["subject"].strip():
+        raise InputError("Argument subject is empty. Say in a few words what it is about.")
     values: dict[str, Any] = {"subject": arguments["subject"]}
     if "text" in arguments:
         values["notetext" if table.name == "annotation" else "description"] = arguments["text"]
     values |= _times(arguments["type"], given)
     zone = port.now().tzinfo or UTC
     wire = {name: column_value(value, table.columns[name], zone) for name, value in values.items()}
+    if "scheduledstart" in wire and "scheduledend" not in wire:
+        wire["scheduledend"] = _an_hour_later(wire["scheduledstart"])
+    if wire.get("scheduledstart", "") > wire.get("scheduledend", "9"):
+        raise InputError("Argument until is before when. Nothing was created.")
     return Create(
         table.name,
         str(uuid4()),
@@ -90,15 +104,14 @@ def _times(kind: str, given: Arguments) -> dict[str, Any]:
             raise InputError(
                 "A meeting needs when: a time such as 2026-12-31T15:00, and until if it is known."
             )
-        return {"scheduledstart": when, "scheduledend": until or _an_hour_later(when)}
+        return {"scheduledstart": when} | ({} if until is None else {"scheduledend": until})
+    if until is not None:
+        raise InputError("Only a meeting has an end; leave out until.")
     values = {} if when is None else {"scheduledend": when}
     if "direction" in given:
         values["directioncode"] = given["direction"] == "out"
     return values
 
 
-def _an_hour_later(when: str) -> str:
-    try:
-        return (datetime.fromisoformat(when) + timedelta(hours=1)).isoformat()
-    except ValueError:
-        return when  # the check of the start says what is wrong with it
+def _an_hour_later(start: str) -> str:
+    return utc_text(datetime.fromisoformat(start) + timedelta(hours=1))

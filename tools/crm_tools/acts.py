@@ -22,13 +22,18 @@ _MERGED_STATES = {"account": (1, 2), "contact": (1, 2), "lead": (2, 7)}
 
 @dataclass(frozen=True, slots=True)
 class Qualify:
-    """A lead to qualify, and what to make of it. ``status`` is the status reason of the qualified lead."""
+    """A lead to qualify, and what to make of it. ``status`` is the status reason of the qualified lead.
+
+    ``uses`` are an account and a contact that exist, by table: the lead is linked to them, and what is made
+    of it belongs to them.
+    """
 
     key: str
     account: bool = True
     contact: bool = True
     opportunity: bool = True
     status: int = 3
+    uses: Mapping[str, str] = field(default_factory=dict)
 
     action = Action.QUALIFY
     table = "lead"
@@ -40,14 +45,23 @@ class Qualify:
         return tuple(table for table, flag in flags.items() if flag)
 
     @property
+    def links(self) -> Mapping[str, str]:
+        """The lookups of the lead to what is used."""
+        return {f"_parent{table}id_value": key for table, key in self.uses.items()}
+
+    @property
     def written(self) -> Mapping[str, Any]:
         """What the lead holds afterwards."""
-        return {"statecode": QUALIFIED, "statuscode": self.status}
+        return {"statecode": QUALIFIED, "statuscode": self.status, **self.links}
 
     def accesses(self) -> tuple[Access, ...]:
-        """Qualifying the lead, and creating what is made of it."""
+        """Qualifying the lead, changing its links, and creating what is made of it."""
         lead = Access(self.action, self.table, writes=frozenset(self.written), values=self.written)
-        return (lead, *(Access(Action.CREATE, table) for table in self.wanted))
+        made = (Access(Action.CREATE, table) for table in self.wanted)
+        if not self.uses:
+            return (lead, *made)
+        linked = Access(Action.UPDATE, self.table, writes=frozenset(self.links), values=self.links)
+        return (lead, linked, *made)
 
 
 @dataclass(frozen=True, slots=True)

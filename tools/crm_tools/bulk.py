@@ -30,7 +30,7 @@ class BulkJob:
     ``id`` is a GUID that stays the same however often the job is taken up again; ``source`` is a fingerprint
     of what the rows are read from, so that it is taken up with the same rows. ``columns`` are the wire names
     that its rows may set; a row that sets another one is refused. With ``most_refused`` the job stops when
-    more rows than that are refused.
+    more rows than that are refused. ``facts`` are what a human is shown who has to agree.
     """
 
     id: str
@@ -40,6 +40,7 @@ class BulkJob:
     columns: frozenset[str]
     total: int | None = None
     most_refused: int | None = None
+    facts: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -72,6 +73,37 @@ class BulkJob:
     @cached_property
     def _namespace(self) -> bytes:
         return UUID(self.id).bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BulkJudged:
+    """What a policy says to a job: the rows (by place, from 0) that it denies, and if a human is asked."""
+
+    denied: Mapping[int, CrmError]
+    needs_approval: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row that is not sent, and why. ``number`` is the one that people know it by."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job that was shown and may be carried out: exactly these rows.
+
+    ``numbers`` are those by which people know the rows, such as the lines of a file; ``file`` is the file
+    that they come from, if any.
+    """
+
+    job: BulkJob
+    rows: tuple[BulkRow, ...]
+    numbers: tuple[int, ...]
+    left_out: tuple[LeftOut, ...]
+    file: str | None = None
 
 
 class Outcome(StrEnum):
@@ -112,14 +144,6 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class BulkDone:
-    """What a job came to, with the outcome of each row that was not known before."""
-
-    result: BulkResult
-    outcomes: tuple[RowOutcome, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class BulkResult:
     """What a run of a job came to. Rows without an outcome are found or sent when it is taken up again.
 
@@ -129,3 +153,13 @@ class BulkResult:
     progress: Progress
     ending: Ending
     error: CrmError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BulkDone:
+    """What a job came to, with the outcomes of this run and the refusals of all runs."""
+
+    prepared: Prepared
+    result: BulkResult
+    outcomes: tuple[RowOutcome, ...]
+    refused: tuple[RowOutcome, ...]

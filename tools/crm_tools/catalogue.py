@@ -14,8 +14,8 @@ from crm_tools.handlers import Answer, Arguments, Context
 from crm_tools.operations import Action
 from crm_tools.own_tools import HINTS, Hints, OwnTool, own_tools
 from crm_tools.port import CrmPort
-from crm_tools.schemas import JsonSchema, input_schema, output_schema
-from crm_tools.tables import CHOICE_TYPES, Table
+from crm_tools.schemas import JsonSchema, input_schema, output_schema, untold_label
+from crm_tools.tables import CHOICE_TYPES, Column, Table
 from crm_tools.toolsets import SPEC
 
 Handler = Callable[[Arguments, Context], Awaitable[Answer]]
@@ -107,6 +107,13 @@ class Tool:
         """The operation of the API description that it stands for."""
         return None if self.is_own else self.operation.operation_id
 
+    def without(self, columns: frozenset[str]) -> Tool:
+        """The tool as it is listed where the policy hides these columns; calls are checked by the whole."""
+        if columns.isdisjoint(self.table.columns):
+            return self
+        tables = {**self.api.tables, self.table.name: self.table.without(columns)}
+        return replace(self, api=replace(self.api, tables=tables))
+
     renders = False
     """Its answers are JSON, as those of the operation that it stands for."""
 
@@ -162,13 +169,12 @@ def catalogue() -> tuple[Tool, ...]:
 def table_tools(names: Iterable[str], tables: Mapping[str, Table]) -> tuple[Tool, ...]:
     """The five tools of each of these tables, as they are described here; unknown names have none."""
     known = {tool.operation.operation_id: tool for tool in catalogue()}
+    named = {name: tables[name] for name in names if name in tables}
+    api = ApiDescription({**load().tables, **named}, load().operations)
     found: list[Tool] = []
-    for name in dict.fromkeys(names):
-        if name not in tables:
-            continue
-        api = ApiDescription({**load().tables, name: tables[name]}, load().operations)
+    for name, table in named.items():
         described = [tool for tool in known.values() if tool.table.name == name]
-        found += [replace(tool, api=api) for tool in described] or _own_table_tools(tables[name], api)
+        found += [replace(tool, api=api) for tool in described] or _own_table_tools(table, api)
     return tuple(found)
 
 
@@ -196,7 +202,7 @@ def _own_table_tools(table: Table, api: ApiDescription) -> list[Tool]:
 def _description(verb: Verb, table: Table, summary: str) -> str:
     match verb:
         case Verb.LIST:
-            columns = ", ".join(column.short_name for column in table.columns.values())
+            columns = ", ".join(_named(column) for column in table.columns.values())
             return f"{summary}, a page at a time. Columns: {columns}"
         case Verb.GET:
             return f"{summary} by id, with related rows on request."
@@ -206,3 +212,8 @@ def _description(verb: Verb, table: Table, summary: str) -> str:
             return f"{summary}: only what is given changes, null clears. Never creates."
         case Verb.DELETE:
             return f"{summary} and what depends on it. May ask a human first."
+
+
+def _named(column: Column) -> str:
+    label = untold_label(column)
+    return f"{column.short_name} ({label})" if label else column.short_name

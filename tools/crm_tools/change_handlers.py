@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from crm_tools.actions import Action
 from crm_tools.changes import Change, ChangeState
 from crm_tools.errors import InputError
 from crm_tools.guids import guid
@@ -81,6 +82,8 @@ def _shaped(change: Change, table: Table, tables: Mapping[str, Table]) -> dict[s
         "id": change.record,
         "state": _SAID[change.state],
     }
+    if change.action is Action.BULK:
+        shaped |= _of_job(change)
     if change.name is not None:
         shaped["name"] = line(change.name)
     for name, values in (("before", change.before), ("after", change.written)):
@@ -91,6 +94,14 @@ def _shaped(change: Change, table: Table, tables: Mapping[str, Table]) -> dict[s
     if change.undone_by is not None:
         shaped["undone_by"] = change.undone_by
     return shaped
+
+
+def _of_job(change: Change) -> dict[str, Any]:
+    """What differs for a job of many rows: it goes by its own id, and can be taken up again."""
+    told: dict[str, Any] = {"rows": change.written.get("rows")}
+    if change.state in (ChangeState.BEGUN, ChangeState.UNCLEAR):
+        told["state"] = "unfinished; import_records with this id as job says how far it is, and goes on"
+    return told
 
 
 def _values(values: Mapping[str, Any], table: Table, tables: Mapping[str, Table]) -> dict[str, Any]:

@@ -101,9 +101,8 @@ def expected(schema: JsonSchema) -> str:
 
 
 def _range(schema: JsonSchema) -> str:
-    if "minimum" not in schema:
-        return ""
-    return f" from {schema['minimum']:,} to {schema['maximum']:,}"
+    low, high = schema.get("minimum"), schema.get("maximum")
+    return ("" if low is None else f" from {low:,}") + ("" if high is None else f" to {high:,}")
 
 
 def _text(schema: JsonSchema) -> str:

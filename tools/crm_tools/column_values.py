@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, date, datetime, tzinfo
+from datetime import MAXYEAR, UTC, date, datetime, tzinfo
 from typing import Any
 
 from crm_tools.choices import choice_value
@@ -18,6 +18,9 @@ from crm_tools.tables import NUMBER_TYPES, WHOLE_TYPES, Column, ColumnType
 
 _YES_NO = {"true": True, "yes": True, "false": False, "no": False}
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_FIRST_YEAR = 1753
+"""https://learn.microsoft.com/power-apps/developer/data-platform/behavior-format-date-time-attribute"""
 
 
 def column_value(value: Any, column: Column, zone: tzinfo = UTC) -> Any:
@@ -86,10 +89,32 @@ def _plain(bound: float | None) -> str:
 
 
 def _date(value: Any, column: Column) -> str:
+    return day_of(str(value), column).isoformat()
+
+
+def day_of(text: str, column: Column) -> date:
+    """A day written like ``2026-12-31``; other forms of ISO 8601 are hardly ever meant.
+
+    Raises:
+        InputError: It is none, or none that Dataverse has.
+    """
     try:
-        return date.fromisoformat(str(value)).isoformat()
+        day = date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
-        raise InputError(f"Argument {column.name} must be a date written like 2026-12-31.") from None
+        day = None
+    if day is None:
+        raise InputError(
+            f"{column.label} ({column.short_name}) must be a date written like 2026-12-31; reckon relative "
+            "dates yourself."
+        )
+    _require_year(day, column)
+    return day
+
+
+def _require_year(moment: date, column: Column) -> None:
+    # The last year is left out: a day or a time zone further it would have no name.
+    if not _FIRST_YEAR <= moment.year < MAXYEAR:
+        raise InputError(f"{column.label} ({column.short_name}) is from {_FIRST_YEAR} to {MAXYEAR - 1}.")
 
 
 def _moment(value: Any, column: Column, zone: tzinfo) -> str:
@@ -97,9 +122,10 @@ def _moment(value: Any, column: Column, zone: tzinfo) -> str:
         moment = datetime.fromisoformat(str(value).strip())
     except ValueError:
         raise InputError(
-            f"{column.label} ({column.name}) is a time written like 2026-12-31T15:00; without an offset it "
-            "is meant in the user's time zone."
+            f"{column.label} ({column.short_name}) is a time written like 2026-12-31T15:00; without an "
+            "offset it is meant in the user's time zone."
         ) from None
+    _require_year(moment, column)
     return utc_text(moment if moment.tzinfo is not None else moment.replace(tzinfo=zone))
 
 

@@ -19,7 +19,7 @@ async def list_tables(_arguments: Arguments, tables: Tables, port: CrmPort) -> d
     shown = [
         {"name": table.name, "label": table.label, "primary_column": table.primary_name}
         for table in tables.values()
-        if port.readable(table.name, (table.key,))
+        if not table.is_internal and port.readable(table.name, (table.key,))
     ]
     return {"tables": shown}
 

@@ -71,9 +71,13 @@ def write_filter(tree: ast._Node, table: Table, tables: Mapping[str, Table]) -> 
     return Filter(written, {name: frozenset(columns) for name, columns in writer.named.items()})
 
 
-def example_for(table: Table) -> str:
+def example_for(table: Table, word: str = "smith") -> str:
     """A filter on this table that is right."""
-    return f"contains({table.primary_name},'smith') and statecode eq 0"
+    named = table.primary_name in table.columns and table.has_names
+    parts = [f"contains({table.primary_name},'{word}')"] if named else []
+    if "statecode" in table.columns:
+        parts.append("statecode eq 0")
+    return " and ".join(parts) or f"{table.key} ne null"
 
 
 def syntax_tree(text: str, table: Table) -> ast._Node:

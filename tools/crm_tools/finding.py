@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,8 @@ _TELLING: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """What tells the records that are found from one another."""
+_OPERATORS = re.compile(r'[+|"()*\\]|(?<!\S)-|\b(AND|OR|NOT)\b')
+"""What the search would read as an instruction and people mean as text."""
 _LONGEST = 100
 """https://learn.microsoft.com/power-apps/developer/data-platform/search/query#parameters"""
 
@@ -58,13 +61,12 @@ async def find_records(arguments: Mapping[str, Any], tables: Tables, port: CrmPo
     if not searched:
         raise PolicyDeniedError("The policy lets none of these tables be searched.")
     hits = await _hits(text, searched, top, port)
-    if hits is None:
-        queries = [_containing(text, tables[name], searched[name], tables, port, top) for name in searched]
+    if hits:
+        queries = [_by_keys(tables[name], keys[:top], tables, port) for name, keys in hits.items()]
     else:
-        queries = [_by_keys(tables[name], keys[:top], tables, port) for name, keys in hits.items() if keys]
-    pages = await port.together(queries) if queries else []
-    answer = _answer(pages, tables)
-    if hits is not None:
+        queries = [_containing(text, tables[name], searched[name], tables, port, top) for name in searched]
+    answer = _answer(await port.together(queries), tables)
+    if hits:
         answer["note"] = "Found by Dataverse search; the newest records may not be in its index yet."
     return fitted(answer, [name for name in answer if name in searched], arguments.get("max_tokens"))
 
@@ -80,15 +82,20 @@ def _texts(table: Table) -> list[str]:
 
 async def _hits(
     text: str, searched: Mapping[str, tuple[str, ...]], top: int, port: CrmPort
-) -> dict[str, list[str]] | None:
-    """By table the keys of what Dataverse search finds; None where it cannot be used."""
-    found = await port.search([Search(name, text, columns, top) for name, columns in searched.items()])
-    if found is None:
-        return None
-    hits: dict[str, list[str]] = {name: [] for name in searched}
-    for table, key in found:
-        if table in hits:
-            hits[table].append(key)
+) -> dict[str, list[str]]:
+    """By table the keys of what Dataverse search finds.
+
+    Nothing where it cannot be used, and where it finds nothing: it knows whole words and no new records, so
+    the texts themselves are to be looked through then.
+    """
+    words = " ".join(_OPERATORS.sub(" ", text).split())
+    if not words:
+        return {}
+    found = await port.search([Search(name, words, columns, top) for name, columns in searched.items()])
+    hits: dict[str, list[str]] = {}
+    for table, key in found or ():
+        if table in searched:
+            hits.setdefault(table, []).append(key)
     return hits
 
 

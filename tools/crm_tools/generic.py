@@ -10,8 +10,9 @@ from crm_tools.handlers import Context, create_row, delete_row, get_row, list_ro
 from crm_tools.naming import Wanted, find_records
 from crm_tools.port import CrmPort
 from crm_tools.record_queries import Tables, one_record
-from crm_tools.rendering import fitted
+from crm_tools.rendering import fitted, tokens_about
 from crm_tools.tables import Column, ColumnType, Table
+from crm_tools.views import with_view
 from crm_tools.wording import column_named, columns_named, table_named
 
 Arguments = Mapping[str, Any]
@@ -19,14 +20,24 @@ _QUERY = ("where", "filter", "orderby", "top", "count", "format", "expand", "cur
 
 
 async def query_records(arguments: Arguments, tables: Tables, port: CrmPort) -> dict[str, Any]:
-    """Rows of any table that match."""
+    """Rows of any table that match, or that a saved view shows."""
     context = _context(arguments, tables, port)
     table = context.table
     given = {name: arguments[name] for name in _QUERY if name in arguments}
     if names := arguments.get("columns"):
         given["select"] = [table.columns[name].short_name for name in columns_named(names, table)]
-    answer = await list_rows(given, context)
-    return fitted(answer, ["records"], arguments.get("max_tokens"))
+    told: dict[str, Any] = {}
+    if view := arguments.get("view"):
+        given, told = await with_view(given, view, table, tables, port)
+    answer = {**told, **await list_rows(given, context)}
+    most = arguments.get("max_tokens")
+    if most is None or tokens_about(answer) <= most:
+        return answer
+    # Its cursor would go on after the records that were left out.
+    answer.pop("cursor", None)
+    cut = fitted(answer, ["records"], most)
+    cut["cut"] += f" To page through all, ask with top {max(1, cut['shown'])} or for fewer columns."
+    return cut
 
 
 async def get_record(arguments: Arguments, tables: Tables, port: CrmPort) -> dict[str, Any]:
@@ -45,7 +56,7 @@ async def create_record(arguments: Arguments, tables: Tables, port: CrmPort) -> 
     context = _context(arguments, tables, port)
     given = await settings(arguments["values"], context.table, tables, port, on_create=True)
     if missing := [name for name in context.table.create_needs if given.get(name) in (None, "")]:
-        raise InputError(f"A {context.table.label.lower()} needs {', '.join(missing)}.")
+        raise InputError(f"A record of {context.table.name} is not created without {', '.join(missing)}.")
     return await create_row({**given, **_control(arguments)}, context)
 
 
@@ -90,11 +101,16 @@ async def settings(
     """
     given: dict[str, Any] = {}
     lookups: dict[str, tuple[Column, Any]] = {}
+    named: dict[str, str] = {}
     for name, value in values.items():
-        if name in table.navigations:
+        way = table.navigations.get(name)
+        column = column_named(name, table) if way is None else table.columns[way.column]
+        if other := named.get(column.name):
+            raise InputError(f"{other} and {name} are the same column. Give it once.")
+        named[column.name] = name
+        if way is not None:
             given[name] = value
             continue
-        column = column_named(name, table)
         if column.type is ColumnType.LOOKUP:
             lookups[name] = (column, value)
             continue

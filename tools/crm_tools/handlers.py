@@ -61,8 +61,17 @@ async def list_rows(arguments: Arguments, context: Context) -> Answer:
             )
         page = await context.port.next_page(context.table.name, cursor)
     else:
-        page = await context.port.query(_query(await _with_where(arguments, context), context))
+        page = await context.port.query(await list_query(arguments, context))
     return _page_answer(page, arguments, context)
+
+
+async def list_query(arguments: Arguments, context: Context) -> Query:
+    """The rows that are meant, as a question.
+
+    Raises:
+        InputError: A filter or a name in the arguments cannot be read.
+    """
+    return _query(await _with_where(arguments, context), context)
 
 
 async def get_row(arguments: Arguments, context: Context) -> Answer:

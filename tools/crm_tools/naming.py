@@ -11,10 +11,17 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from crm_tools.errors import AmbiguousNameError, CrmError, InputError, UnknownRecordError
+from crm_tools.errors import (
+    AmbiguousNameError,
+    ApprovalError,
+    CrmError,
+    InputError,
+    PolicyDeniedError,
+    UnknownRecordError,
+)
 from crm_tools.filters import parse_filter
 from crm_tools.guids import is_guid
-from crm_tools.operations import Page, Query, Row
+from crm_tools.operations import OrderBy, Page, Query, Row
 from crm_tools.outside_text import line
 from crm_tools.port import CrmPort
 from crm_tools.shaping import FORMATTED
@@ -33,6 +40,12 @@ _TELLING = ("address1_city", "companyname", "jobtitle", "estimatedclosedate")
 _TELLING_LOOKUPS = ("_parentcustomerid_value", "_customerid_value", "_regardingobjectid_value")
 """What helps to choose between records of one name."""
 
+ME = "me"
+"""The signed-in user, where a user is asked for."""
+
+_LONGEST = 300
+"""Characters of the longest column that identifies a record."""
+_STATE = "statecode"
 _MOST = 8
 _MOST_ON_ONE_TRIP = 50
 _CANDIDATES = 5
@@ -43,13 +56,14 @@ _LIKENESS = 0.45
 class Wanted:
     """A record that is meant by ``text``, in one of ``tables``; ``argument`` is where it was given.
 
-    ``state`` is the one that is meant where several have the name, such as open deals that are to be closed.
+    Where several have the name, the one that is open or active is meant if there is but one; with ``closed``
+    the one that is not, such as a deal that is to be opened again.
     """
 
     text: str
     tables: tuple[str, ...]
     argument: str
-    state: int | None = 0
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +116,38 @@ async def find_each(
 async def _looked_up(
     wanted: Sequence[Wanted], tables: Mapping[str, Table], port: CrmPort
 ) -> tuple[dict[int, list[tuple[Table, Row]]], dict[int, CrmError]]:
-    """By place among the wanted the rows that have the name, or why they could not be looked for."""
-    asked = [
-        (place, name, _lookup(item, tables[name], tables, port))
-        for place, item in enumerate(wanted)
-        for name in _possible(item, tables)
-        if not _is_plain_key(item)
-    ]
-    queries = [query for _, _, query in asked if query is not None]
-    answers = iter(await port.together(queries) if queries else ())
+    """By place among the wanted the rows that have the name, or why they could not be looked for.
+
+    What is wanted several times is asked for once.
+    """
     rows: dict[int, list[tuple[Table, Row]]] = {place: [] for place in range(len(wanted))}
     refused: dict[int, CrmError] = {}
-    for place, name, query in asked:
-        answer = next(answers) if query is not None else None
-        if isinstance(answer, Page):
-            text = wanted[place].text
-            rows[place] += [(tables[name], row) for row in answer.rows if _has(row, tables[name], text)]
-        elif isinstance(answer, CrmError):
-            refused[place] = answer
+    asked: dict[tuple[str, str, bool], list[int]] = {}
+    for place, item in enumerate(wanted):
+        if problem := _misnamed(item):
+            refused[place] = problem
+        elif not _is_plain_key(item):
+            for name in _possible(item, tables):
+                asked.setdefault((name, item.text.strip(), item.closed), []).append(place)
+    looked = {key: query for key in asked if (query := _lookup(*key, tables, port)) is not None}
+    answers = await port.together(list(looked.values())) if looked else ()
+    for key, answer in zip(looked, answers, strict=True):
+        table, text = tables[key[0]], key[1]
+        for place in asked[key]:
+            if isinstance(answer, Page):
+                rows[place] += [(table, row) for row in answer.rows if _has(row, table, text)]
+            else:
+                refused[place] = _weightier(refused.get(place), answer)
     return rows, refused
+
+
+def _weightier(one: CrmError | None, other: CrmError) -> CrmError:
+    """Of two errors the one that leaves it open which record is meant."""
+    return other if one is None or isinstance(one, _UNSEEN) else one
+
+
+_UNSEEN = (PolicyDeniedError, ApprovalError)
+"""What the policy keeps from being looked for is meant by nobody; a CRM that did not answer may have it."""
 
 
 async def with_keys(
@@ -152,38 +179,67 @@ def _is_plain_key(item: Wanted) -> bool:
     return is_guid(item.text.strip()) and len(item.tables) == 1
 
 
-def _lookup(item: Wanted, table: Table, tables: Mapping[str, Table], port: CrmPort) -> Query | None:
+def _misnamed(item: Wanted) -> InputError | None:
+    """Why a text can be the name of no record."""
     text = item.text.strip()
     if not text:
-        raise InputError(f"Argument {item.argument} names a record; it is empty.")
+        return InputError(f"Argument {item.argument} names a record; it is empty.")
+    if len(text) > _LONGEST:
+        return InputError(
+            f"Argument {item.argument} names a record by at most {_LONGEST} characters, not {len(text):,}."
+        )
+    return None
+
+
+def _lookup(name: str, text: str, closed: bool, tables: Mapping[str, Table], port: CrmPort) -> Query | None:
+    """The rows of the table that may be meant; None where the policy lets none be looked for by name."""
+    table = tables[name]
     if is_guid(text):
-        return _query(f"{table.key} eq {text}", table, tables, port, _MOST)
-    columns = port.usable(table.name, _identifying(table))
-    if not columns:
+        condition = f"{table.key} eq {text}"
+    elif _is_me(text, table):
+        condition = f"Microsoft.Dynamics.CRM.EqualUserId(PropertyName='{table.key}')"
+    else:
+        columns = port.usable(table.name, _identifying(table))
+        condition = " or ".join(f"{column} eq {quoted(text)}" for column in columns)
+    if not condition:
         return None
-    return _query(
-        " or ".join(f"{column} eq {quoted(text)}" for column in columns), table, tables, port, _MOST
-    )
+    return _query(condition, table, tables, port, _MOST, closed=closed)
 
 
 def _has(row: Row, table: Table, text: str) -> bool:
     """Whether a row has exactly this name, in any case: the CRM's comparison also lets accents pass."""
     meant = text.strip().casefold()
-    return is_guid(meant) or any(
-        str(row.get(column) or "").strip().casefold() == meant for column in _identifying(table)
-    )
+    if is_guid(meant) or _is_me(meant, table):
+        return True
+    return any(str(row.get(column) or "").strip().casefold() == meant for column in _identifying(table))
+
+
+def _is_me(text: str, table: Table) -> bool:
+    return table.name == "systemuser" and text.casefold() == ME
 
 
 def _identifying(table: Table) -> tuple[str, ...]:
-    return (table.primary_name, *_IDENTIFYING.get(table.name, ()))
+    return ((table.primary_name,) if table.has_names else ()) + _IDENTIFYING.get(table.name, ())
 
 
-def _query(text: str, table: Table, tables: Mapping[str, Table], port: CrmPort, top: int) -> Query:
+def _query(
+    text: str, table: Table, tables: Mapping[str, Table], port: CrmPort, top: int, *, closed: bool = False
+) -> Query:
     parsed = parse_filter(text, table, tables)
     shown = [*_identifying(table), *_TELLING, *_TELLING_LOOKUPS, "statecode"]
     known = [name for name in dict.fromkeys(shown) if name in table.columns]
     select = (table.key, *port.readable(table.name, known))
-    return Query(table.name, tuple(dict.fromkeys(select)), parsed.text, named=parsed.named, top=top)
+    # Those that are likelier to be meant come first: if there is but one of them, it is among those taken.
+    states = port.usable(table.name, [name for name in (_STATE,) if name in table.columns])
+    named = {**parsed.named, table.name: parsed.named.get(table.name, frozenset()) | frozenset(states)}
+    return Query(
+        table.name,
+        tuple(dict.fromkeys(select)),
+        parsed.text,
+        orderby=tuple(OrderBy(name, descending=closed) for name in states),
+        named=named,
+        top=top,
+    )
 
 
 def quoted(text: str) -> str:
@@ -199,9 +255,11 @@ def _chosen(item: Wanted, rows: list[tuple[Table, Row]], refused: CrmError | Non
     """The record that is meant, or why none is; None where no record has the name."""
     if _is_plain_key(item):
         return Found(item.tables[0], item.text.strip().lower())
-    if not rows:
+    if refused is not None and (not rows or not isinstance(refused, _UNSEEN)):
         return refused
-    meant = rows if len(rows) == 1 else _in_state(rows, item.state)
+    if not rows:
+        return None
+    meant = rows if len(rows) == 1 else _likelier(rows, item.closed)
     if len(meant) == 1:
         table, row = meant[0]
         return Found(table.name, str(row[table.key]), _name(table, row))
@@ -214,18 +272,20 @@ def _chosen(item: Wanted, rows: list[tuple[Table, Row]], refused: CrmError | Non
     )
 
 
-def _in_state(rows: list[tuple[Table, Row]], state: int | None) -> list[tuple[Table, Row]]:
+def _likelier(rows: list[tuple[Table, Row]], closed: bool) -> list[tuple[Table, Row]]:
     """The one in the state that is meant, such as the active one beside its merged duplicates; else all."""
-    alive = [item for item in rows if item[1].get("statecode") == state]
+    alive = [item for item in rows if _STATE in item[1] and (item[1][_STATE] != 0) is closed]
     return alive if len(alive) == 1 else rows
 
 
 async def _unknown(item: Wanted, tables: Mapping[str, Table], port: CrmPort) -> UnknownRecordError:
     names = _possible(item, tables)
     kinds = " or ".join(tables[name].label.lower() for name in names)
+    if not any(tables[name].has_names for name in names):
+        return UnknownRecordError(f"Argument {item.argument} has to be an id: a {kinds} has no name.", ())
     if not any(port.usable(name, (tables[name].primary_name,)) for name in names):
         return UnknownRecordError(
-            f"Argument {item.argument} has to be an id: the policy does not let a {kinds} be found by name.",
+            f"Argument {item.argument} has to be an id: the policy lets no {kinds} be found by name.",
             (),
         )
     like = await _like(item.text.strip(), names, tables, port)
@@ -243,7 +303,7 @@ async def _like(
     queries = []
     for name in names:
         table = tables[name]
-        if port.usable(name, (table.primary_name,)):
+        if table.has_names and port.usable(name, (table.primary_name,)):
             column = table.primary_name
             near = f"contains({column},{quoted(word)}) or startswith({column},{quoted(text[:3])})"
             queries.append(_query(near, table, tables, port, 50))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from crm_tools.currencies import CURRENCY, codes_in, codes_query, currency_of
 from crm_tools.errors import CrmError, NotFoundError
 from crm_tools.operations import OrderBy, Page, Query
 from crm_tools.outside_text import LONGEST_IN_LIST, free_text, line
@@ -18,6 +19,7 @@ from crm_tools.wording import table_named
 
 OVERVIEW_TABLES = ("account", "contact", "lead", "opportunity")
 PARTS = ("people", "opportunities", "tasks", "activities", "notes")
+_LISTS = ("people", "opportunities.records", "tasks", "activities", "notes")
 _MOST_PEOPLE, _MOST_DEALS, _MOST_OTHERS = 10, 25, 5
 
 _DEALS = {
@@ -45,7 +47,7 @@ async def get_overview(arguments: Mapping[str, Any], tables: Tables, port: CrmPo
         raise NotFoundError("The CRM has no record with this id. Look for it with find_records.")
     answer = _answer(own, pages, tables)
     answer["record"]["url"] = port.record_url(table.name, found.key)
-    return fitted(answer, [part for part in PARTS if part != "opportunities"], arguments.get("max_tokens"))
+    return fitted(answer, _LISTS, arguments.get("max_tokens"))
 
 
 def _queries(table: Table, key: str, tables: Tables, port: CrmPort) -> dict[str, Query]:
@@ -59,11 +61,12 @@ def _queries(table: Table, key: str, tables: Tables, port: CrmPort) -> dict[str,
         queries["people"] = rows_of(people, text, _PERSON, tables, port, top=_MOST_PEOPLE)
     if deals := _DEALS.get(table.name):
         text = f"({deals.format(key)}) and statecode eq 0"
-        columns = (*_DEAL, "_transactioncurrencyid_value")
+        columns = (*_DEAL, CURRENCY)
         soon = (OrderBy("estimatedclosedate"),)
         queries["opportunities"] = rows_of(
             tables["opportunity"], text, columns, tables, port, top=_MOST_DEALS, orderby=soon
         )
+        queries["currencies"] = codes_query(tables, port)
     regarding = f"_regardingobjectid_value eq {key}"
     queries["tasks"] = rows_of(
         tables["task"],
@@ -91,19 +94,21 @@ def _queries(table: Table, key: str, tables: Tables, port: CrmPort) -> dict[str,
     return {name: query for name, query in queries.items() if name == "record" or len(query.select) > 1}
 
 
-def _answer(own: Page, pages: Mapping[str, Page | CrmError], tables: Tables) -> dict[str, Any]:
+def _answer(own: Page, pages: dict[str, Page | CrmError], tables: Tables) -> dict[str, Any]:
     table = tables[own.query.table]
     (facts,) = shaped(own, tables)
     name = facts.pop(table.primary_name, None)
     answer: dict[str, Any] = {
         "record": {"table": table.name, "id": facts.pop("id"), "name": name, **facts},
     }
+    currencies = pages.pop("currencies", None)
+    codes = {} if currencies is None else codes_in(currencies)
     failed = [part for part, page in pages.items() if isinstance(page, CrmError)]
     parts = {part: page for part, page in pages.items() if isinstance(page, Page) and page.rows}
     if "people" in parts:
         answer["people"] = [_person(row) for row in shaped(parts["people"], tables)]
     if "opportunities" in parts:
-        answer["opportunities"] = _deals(parts["opportunities"], tables)
+        answer["opportunities"] = _deals(parts["opportunities"], codes, tables)
     if "tasks" in parts:
         answer["tasks"] = [
             _named(row, {"id": "id", "subject": "subject", "scheduledend": "due"})
@@ -128,18 +133,27 @@ def _person(row: Mapping[str, Any]) -> dict[str, Any]:
     return _named(row, {"id": "id", **_PERSON})
 
 
-def _deals(page: Page, tables: Tables) -> dict[str, Any]:
+def _deals(page: Page, codes: Mapping[str, str], tables: Tables) -> dict[str, Any]:
+    """The open deals with the sum of their values; one for each currency where there are several."""
     rows = shaped(page, tables)
-    lookups = [row.pop("transactioncurrencyid", None) or {} for row in rows]
-    currencies = {lookup["name"] for lookup in lookups if lookup.get("name")}
-    amounts = [row["estimatedvalue"] for row in rows if row.get("estimatedvalue") is not None]
     told: dict[str, Any] = {"open": len(rows)}
     if page.more:
         told["open_note"] = f"at least; only the {len(rows)} that close first are counted"
-    if amounts and len(currencies) <= 1:
-        told["value"] = sum(amounts)
-    if currencies:
-        told["currency"] = ", ".join(sorted(currencies))
+    sums: dict[str | None, float] = {}
+    for row, deal in zip(page.rows, rows, strict=True):
+        deal.pop("transactioncurrencyid", None)
+        if deal.get("estimatedvalue") is not None:
+            currency = currency_of(row, codes)
+            sums[currency] = sums.get(currency, 0) + deal["estimatedvalue"]
+    if len(sums) > 1:
+        told["values"] = [{"currency": currency, "value": value} for currency, value in sums.items()]
+        for row, deal in zip(page.rows, rows, strict=True):
+            deal["currency"] = currency_of(row, codes)
+    elif CURRENCY not in page.query.select:
+        told["value_note"] = "not added up: the currencies may not be read"
+    elif sums:
+        ((currency, value),) = sums.items()
+        told |= {"value": value} | ({"currency": currency} if currency else {})
     return {**told, "records": rows}
 
 

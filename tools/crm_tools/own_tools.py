@@ -11,13 +11,16 @@ from crm_tools import (
     change_handlers,
     completing,
     describing,
+    exporting,
     finding,
     generic,
+    importing,
     overview,
     people_tools,
     selling,
     summaries,
     tidying,
+    views,
 )
 from crm_tools.checking import ArgumentChecker
 from crm_tools.description import Verb
@@ -30,9 +33,9 @@ from crm_tools.schemas import (
     JsonSchema,
     output_schema,
 )
-from crm_tools.standard import standard_tables
+from crm_tools.standard import VIEWS, standard_tables
 from crm_tools.tables import Table
-from crm_tools.toolsets import ADMIN, CHANGES, COMPACT, INSIGHT, SALES
+from crm_tools.toolsets import ADMIN, BULK, CHANGES, COMPACT, INSIGHT, SALES
 
 OwnHandler = Callable[[Arguments, Mapping[str, Table], CrmPort], Awaitable[Answer]]
 Needs = tuple[tuple[Action, str], ...]
@@ -87,6 +90,10 @@ class OwnTool:
         """Checks arguments against the input schema."""
         return ArgumentChecker(self.name, self.input_schema, frozenset())
 
+    def without(self, _columns: frozenset[str]) -> OwnTool:
+        """The tool as it is listed where columns are hidden: its schema names none."""
+        return self
+
     async def run(self, arguments: Arguments, tables: Mapping[str, Table], port: CrmPort) -> Answer:
         """Run the handler on the port."""
         return await self.handler(arguments, tables, port)
@@ -123,7 +130,7 @@ def _on(action: Action, tables: Iterable[str]) -> Needs:
 @cache
 def own_tools() -> tuple[OwnTool, ...]:
     """The tools of the server itself, in a fixed order."""
-    return (*_insight(), *_sales(), *_admin(), *_compact(), *_changes())
+    return (*_insight(), *_sales(), *_admin(), *_bulk(), *_compact(), *_changes())
 
 
 def _insight() -> tuple[OwnTool, ...]:
@@ -217,6 +224,44 @@ def complete_tool() -> OwnTool:
         output_schema=_ANY_OUTPUT,
         handler=completing.complete,
         needs=_on(Action.READ, standard_tables()),
+    )
+
+
+def _bulk() -> tuple[OwnTool, ...]:
+    tables, words = standard_tables(), people_tools
+    many = _on(Action.BULK, tables)
+    hints = Hints(read_only=False, destructive=True, idempotent=False, open_world=False)
+    writes_files = Hints(read_only=False, destructive=False, idempotent=False, open_world=False)
+    return (
+        _tool(
+            "import_records", BULK, Action.BULK, words.IMPORT_RECORDS, importing.import_records, many, hints
+        ),
+        _tool(
+            "export_records",
+            BULK,
+            Action.READ,
+            words.EXPORT_RECORDS,
+            exporting.export_records,
+            _on(Action.READ, tables),
+            writes_files,
+        ),
+    )
+
+
+@cache
+def list_views_tool() -> OwnTool:
+    """Says which saved views a table has; a resource for clients, and so listed nowhere."""
+    return OwnTool(
+        name="list_views",
+        title="List views",
+        description="The saved views of a table.",
+        effect=Action.READ.value,
+        toolsets=(),
+        hints=HINTS[Action.READ],
+        input_schema=people_tools.LIST_VIEWS,
+        output_schema=_ANY_OUTPUT,
+        handler=views.list_views,
+        needs=_on(Action.READ, (VIEWS,)),
     )
 
 

@@ -166,6 +166,7 @@ ASSIGN_RECORD = _input(
 QUERY_RECORDS = _input(
     {
         "table": STRING,
+        "view": _about("Saved view by name"),
         "columns": _TEXTS,
         "where": _WHERE,
         "filter": _FILTER,
@@ -194,9 +195,37 @@ DELETE_RECORD = _input(
     {"table": STRING, "record": _RECORD, "etag": STRING, "dry_run": DRY_RUN}, "table", "record"
 )
 
+IMPORT_RECORDS = _input(
+    {
+        "table": STRING,
+        "file": _about("CSV in the folder for files"),
+        "rows": {"type": "array", "items": {"type": "object"}, "description": "Instead of file"},
+        "mapping": {
+            "type": "object",
+            "description": "Name in the source to column, null to leave out; only what differs",
+        },
+        "mode": _choice("create", "update"),
+        "match_on": _about("Column that tells which records exist"),
+        "job": _about("Carries out, or goes on with, what was shown; alone"),
+    }
+)
+EXPORT_RECORDS = _input(
+    {
+        "table": STRING,
+        "columns": _TEXTS,
+        "where": _WHERE,
+        "filter": _FILTER,
+        "orderby": STRING,
+        "most": {"type": "integer", "minimum": 1, "maximum": 50_000},
+        "file": _about("New .csv or .jsonl; without it at most 200 rows, in the answer"),
+    },
+    "table",
+)
+
+LIST_VIEWS = _input({"table": STRING}, "table")
 COMPLETE = _input(
     {
-        "kind": _choice("table", "column", "label", "record"),
+        "kind": _choice("table", "column", "label", "record", "view"),
         "table": STRING,
         "column": STRING,
         "text": STRING,
@@ -221,6 +250,9 @@ DESCRIPTIONS = {
     "merge_records": "Merge two records into the one kept. Cannot be undone; may ask a human.",
     "link_records": "Connect two records, or take them apart.",
     "assign_record": "Give a record to another user or team.",
+    "import_records": "Create or change many records. Shows mapping and problems first, and gives a job; "
+    "called with job it writes.",
+    "export_records": "Write matching records to a file.",
     "query_records": "Records of any table that match.",
     "get_record": "One record of any table.",
     "create_record": "Create a record of any table.",

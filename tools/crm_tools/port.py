@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from crm_tools.acts import Act
-from crm_tools.bulk import BulkDone, BulkJob, BulkRow
+from crm_tools.bulk import BulkDone, BulkJob, BulkJudged, BulkRow, Prepared
 from crm_tools.changes import Change
 from crm_tools.errors import CrmError
 from crm_tools.insight_operations import Aggregate, Search
@@ -121,19 +121,28 @@ class CrmPort(Protocol):
         """Takes a change of the caller back, or says what that would change."""
         ...
 
-    async def bulk(self, job: BulkJob, rows: Sequence[BulkRow], facts: Sequence[str]) -> BulkDone:
-        """Carries a job of many rows out; one that was interrupted goes on where it was.
+    async def judge_bulk(self, job: BulkJob, rows: Sequence[BulkRow]) -> BulkJudged:
+        """What the policy says to a job and to each of its rows; nothing is sent."""
+        ...
 
-        ``facts`` are what a human is shown who has to agree.
-        """
+    async def keep_bulk(self, prepared: Prepared) -> str | None:
+        """Keeps a job that was shown; a sentence if the caller has carried the same one out before."""
+        ...
+
+    async def bulk(self, job_id: str) -> BulkDone:
+        """Carries out a job that was kept; one that was interrupted goes on where it was."""
+        ...
+
+    async def tell(self, done: float, total: float | None, words: str) -> None:
+        """Tells the client how far the call is, if it wants to know."""
         ...
 
     async def read_file(self, name: str) -> bytes:
         """The content of a file in the folder that the administrator allows."""
         ...
 
-    async def write_file(self, name: str, content: bytes) -> str:
-        """Writes a new file into that folder; where it is."""
+    async def write_file(self, name: str, content: bytes, *, replace: bool = False) -> None:
+        """Writes a new file into that folder, or with ``replace`` in place of the one that is there."""
         ...
 
     def record_url(self, table: str, key: str) -> str:

@@ -17,14 +17,14 @@ Tables = Mapping[str, Table]
 
 
 async def one_record(
-    text: str, names: Iterable[str], argument: str, tables: Tables, port: CrmPort, state: int | None = 0
+    text: str, names: Iterable[str], argument: str, tables: Tables, port: CrmPort, *, closed: bool = False
 ) -> Found:
     """The record of these tables that is meant.
 
     Raises:
         RecordChoiceError: None is, or several are.
     """
-    (found,) = await find_records([Wanted(text, tuple(names), argument, state)], tables, port)
+    (found,) = await find_records([Wanted(text, tuple(names), argument, closed)], tables, port)
     return found
 
 

@@ -36,26 +36,50 @@ def tokens_about(content: Mapping[str, Any]) -> int:
 def fitted(content: dict[str, Any], lists: Sequence[str], most: int | None) -> dict[str, Any]:
     """The answer with as many items of its ``lists`` as fit ``most`` tokens; says what was cut.
 
-    What comes last is cut first, a list at a time, so that what matters most stays whole.
+    What comes last is cut first, a list at a time, so that what matters most stays whole. A list inside of a
+    part goes by both names: ``opportunities.records``. What counts the items of the only list follows.
     """
     if most is None or tokens_about(content) <= most:
         return content
     cut = dict(content)
     left_out: list[str] = []
-    for name in reversed(lists):
-        items = list(cut.get(name) or ())
-        whole = len(items)
-        while items and tokens_about({**cut, name: items, "cut": "x" * 150}) > most:
-            items.pop()
-        if whole:
-            cut[name] = items
-        if len(items) < whole:
-            left_out.append(f"{whole - len(items)} of {whole} {name}")
-        if tokens_about({**cut, "cut": "x" * 150}) <= most:
+    for path in reversed(lists):
+        whole = _items(cut, path)
+        kept = list(whole)
+        while kept and _with_note(_replaced(cut, path, kept)) > most:
+            kept.pop()
+        cut = _replaced(cut, path, kept)
+        if whole and not kept and len(lists) > 1 and "." not in path:
+            # An empty list would say that there is nothing.
+            del cut[path]
+        if len(kept) < len(whole):
+            left_out.append(f"{len(whole) - len(kept)} of {len(whole)} {path.partition('.')[0]}")
+        if _with_note(cut) <= most:
             break
-    if left_out:
-        cut["cut"] = f"To fit max_tokens {most:,}, left out: {', '.join(left_out)}."
+    if len(lists) == 1 and left_out:
+        cut |= {"shown": len(_items(cut, lists[0])), "more": True}
+    too_long = "" if _with_note(cut) <= most else " What is left is longer all the same."
+    told = f"left out: {', '.join(left_out)}." if left_out else "nothing could be left out."
+    cut["cut"] = f"To fit max_tokens {most:,}, {told}{too_long}"
     return cut
+
+
+def _with_note(content: Mapping[str, Any]) -> int:
+    return tokens_about({**content, "cut": "x" * 150})
+
+
+def _items(content: Mapping[str, Any], path: str) -> Sequence[Any]:
+    name, _, inner = path.partition(".")
+    found = content.get(name) or ()
+    return _items(found, inner) if inner and isinstance(found, Mapping) else found
+
+
+def _replaced(content: Mapping[str, Any], path: str, items: Sequence[Any]) -> dict[str, Any]:
+    """The content with these items at the path, if there is something."""
+    name, _, inner = path.partition(".")
+    if name not in content:
+        return dict(content)
+    return {**content, name: _replaced(content[name], inner, items) if inner else list(items)}
 
 
 def _part(name: str, value: Any, zone: tzinfo, detailed: bool) -> list[str]:

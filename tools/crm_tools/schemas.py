@@ -6,11 +6,13 @@ The schemas stay portable across strict clients: property names without ``$``, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from crm_tools.arguments import expandable
 from crm_tools.description import Verb
+from crm_tools.filters import example_for
 from crm_tools.tables import CHOICE_TYPES, Column, ColumnType, Table
 
 JsonSchema = dict[str, Any]
@@ -20,6 +22,9 @@ MOST_ROWS = 200
 
 _LABELS_SHOWN = 110
 """Characters of labels that a choice's description may take; a wrong label is answered with the closest."""
+
+_PROPERTY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+"""Names of properties that model providers take in the input schema of a tool."""
 
 STRING: JsonSchema = {"type": "string"}
 _GUID: JsonSchema = {"type": "string", "format": "uuid"}
@@ -79,7 +84,8 @@ def output_schema(verb: Verb) -> JsonSchema:
 def settable(verb: Verb, table: Table) -> list[str]:
     """Arguments that set something: columns by name and lookups by navigation property.
 
-    A status reason that follows from the state alone is left out.
+    A status reason that follows from the state alone is left out, and a name that model providers do not take
+    for a property, such as a very long one of a lookup to several tables: tools for any table take it.
     """
     columns = [
         column.name
@@ -88,7 +94,8 @@ def settable(verb: Verb, table: Table) -> list[str]:
         and column.name != table.key
         and not _follows_from_state(column)
     ]
-    return columns + [navigation.name for navigation in table.navigations.values() if navigation.writable]
+    lookups = [navigation.name for navigation in table.navigations.values() if navigation.writable]
+    return [name for name in (*columns, *lookups) if _PROPERTY.fullmatch(name)]
 
 
 def _follows_from_state(column: Column) -> bool:
@@ -99,10 +106,10 @@ def _follows_from_state(column: Column) -> bool:
 def _list_input(table: Table, tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
     properties: JsonSchema = {
         "select": {"type": "array", "items": STRING},
-        "filter": {"type": "string", "description": "OData: " + _filter_example(table)},
+        "filter": {"type": "string", "description": "OData: " + example_for(table, "a")},
         "where": {"type": "array", "items": {"type": "object"}, "description": "[{column,op,value}]"},
         "orderby": STRING,
-        "expand": _expand(table, tables),
+        **_expand(table, tables),
         "top": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 20},
         "cursor": {"type": "string", "description": "From the last page, alone"},
         "count": {"type": "boolean"},
@@ -123,7 +130,8 @@ def _get_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, 
 
 def _create_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
     properties = {name: _argument(name, table) for name in settable(Verb.CREATE, table)}
-    return {**properties, "dry_run": DRY_RUN}, list(table.create_needs)
+    needs = [name for name in table.create_needs if name in properties]
+    return {**properties, "dry_run": DRY_RUN}, needs
 
 
 def _update_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchema, list[str]]:
@@ -139,16 +147,33 @@ def _delete_input(table: Table, _tables: Mapping[str, Table]) -> tuple[JsonSchem
 
 
 def _expand(table: Table, tables: Mapping[str, Table]) -> JsonSchema:
-    return {"type": "array", "items": {"type": "string", "enum": list(expandable(table, tables))}}
-
-
-def _filter_example(table: Table) -> str:
-    return f"contains({table.primary_name},'a') and statecode eq 0"
+    """The argument, where there is something to expand: validators refuse a choice among nothing."""
+    names = list(expandable(table, tables))
+    return {"expand": {"type": "array", "items": {"type": "string", "enum": names}}} if names else {}
 
 
 def _argument(name: str, table: Table) -> JsonSchema:
     navigation = table.navigations.get(name)
-    return dict(STRING) if navigation else _column_schema(table.columns[name])
+    column = table.columns[navigation.column if navigation else name]
+    schema = dict(STRING) if navigation else _column_schema(column)
+    if label := untold_label(column):
+        schema["title"] = label
+    if column.custom and column.required and name not in table.create_needs:
+        schema["description"] = f"{schema.get('description', '')} (business required)".strip()
+    return schema
+
+
+def untold_label(column: Column) -> str | None:
+    """The label of an organisation's own column, where its name does not say the same."""
+    if not column.custom:
+        return None
+    name = _letters(column.short_name.partition("_")[2])
+    told = (name, name.removesuffix("id"), name.removesuffix("code"))
+    return None if _letters(column.label) in told else column.label
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
 
 
 def _column_schema(column: Column) -> JsonSchema:

@@ -38,22 +38,17 @@ async def qualify_lead(arguments: Arguments, tables: Tables, port: CrmPort) -> d
     lead = await _lead(found.key, tables, port)
     _require_open(lead, "lead", tables)
     uses = await _already_there(arguments, lead, tables, port)
-    linked = {name: lead[f"_parent{name}id_value"] for name in uses if lead.get(f"_parent{name}id_value")}
     act = Qualify(
         found.key,
-        account=arguments.get("account", NEW) != NONE and "account" not in uses,
-        contact=arguments.get("contact", NEW) != NONE and "contact" not in uses,
+        account=_is_made("account", arguments, uses)
+        and not ("account" not in arguments and _is_private(lead)),
+        contact=_is_made("contact", arguments, uses),
         opportunity=arguments.get("opportunity", True),
         status=_QUALIFIED,
+        uses={name: key for name, key in uses.items() if lead.get(f"_parent{name}id_value") != key},
     )
     if arguments.get("dry_run"):
         return await previewed(act, port)
-    fresh = {name: key for name, key in uses.items() if linked.get(name) != key}
-    if fresh:
-        bindings = tuple(
-            Binding(f"parent{name}id", f"_parent{name}id_value", name, key) for name, key in fresh.items()
-        )
-        await port.update(Update("lead", found.key, {}, bindings))
     made = await port.act(act)
     return {
         "qualified": {"table": "lead", "id": found.key, "name": line(str(lead.get("fullname") or ""))},
@@ -62,9 +57,22 @@ async def qualify_lead(arguments: Arguments, tables: Tables, port: CrmPort) -> d
     }
 
 
+def _is_made(name: str, arguments: Arguments, uses: Mapping[str, str]) -> bool:
+    return name not in uses and _word(arguments.get(name)) != NONE
+
+
+def _is_private(lead: Row) -> bool:
+    """Whether the lead is known to name no company that an account could be made of."""
+    return "companyname" in lead and not lead["companyname"]
+
+
+def _word(given: str | None) -> str:
+    return (given or NEW).strip().casefold()
+
+
 async def _lead(key: str, tables: Tables, port: CrmPort) -> Row:
     wanted = ("fullname", "companyname", "emailaddress1", "statecode", "_parentaccountid_value")
-    columns = port.readable("lead", (*wanted, "_parentcontactid_value"))
+    columns = port.usable("lead", (*wanted, "_parentcontactid_value"))
     return await port.fetch(Fetch("lead", key, tuple(dict.fromkeys((tables["lead"].key, *columns)))))
 
 
@@ -86,7 +94,7 @@ async def _already_there(arguments: Arguments, lead: Row, tables: Tables, port: 
     uses: dict[str, str] = {}
     for name in ("account", "contact"):
         given = arguments.get(name)
-        if given in (NEW, NONE):
+        if given is not None and _word(given) in (NEW, NONE):
             continue
         if given is not None:
             uses[name] = (await one_record(given, (name,), name, tables, port)).key
@@ -151,14 +159,13 @@ async def close_opportunity(arguments: Arguments, tables: Tables, port: CrmPort)
     table = tables["opportunity"]
     found = await one_record(arguments["opportunity"], ("opportunity",), "opportunity", tables, port)
     won = arguments["outcome"] == "won"
-    closed_on = arguments.get("date")
     act = Close(
         found.key,
         won=won,
         status=_reason(arguments.get("reason"), table, WON if won else LOST),
         subject=_subject(won, found.name),
-        revenue=arguments.get("value"),
-        closed_on=closed_on and column_value(closed_on, table.columns["actualclosedate"]),
+        revenue=column_value(arguments.get("value"), table.columns["actualvalue"]),
+        closed_on=column_value(arguments.get("date"), table.columns["actualclosedate"]),
         note=_note(arguments, table),
     )
     columns = port.readable("opportunity", (table.primary_name, "statecode"))
@@ -199,7 +206,7 @@ async def reopen_opportunity(arguments: Arguments, tables: Tables, port: CrmPort
     """A closed opportunity is open again."""
     table = tables["opportunity"]
     found = await one_record(
-        arguments["opportunity"], ("opportunity",), "opportunity", tables, port, state=None
+        arguments["opportunity"], ("opportunity",), "opportunity", tables, port, closed=True
     )
     columns = port.readable("opportunity", (table.primary_name, "statecode"))
     before = await port.fetch(Fetch("opportunity", found.key, tuple(dict.fromkeys((table.key, *columns)))))

@@ -1,8 +1,8 @@
 """The standard tables: those of the API description, and those that stand around them.
 
-The tables around them (activities, notes, users, teams, currencies) are described in the folder ``standard``,
-one file each; the embedded sandbox reads the same files. They have no operations of their own in the API
-description: tools of more than one table work on them.
+The tables around them (activities, notes, users, teams, currencies, views) are described in the folder
+``standard``, one file each; the embedded sandbox reads the same files. They have no operations of their own in
+the API description: tools of more than one table work on them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ ACTIVITY = "activitypointer"
 
 https://learn.microsoft.com/power-apps/developer/data-platform/activity-entities
 """
+
+VIEWS = "savedquery"
+"""The table of saved views. It is internal: who works in the CRM wants a view's rows, not its XML."""
 
 PEOPLE = frozenset({"systemuser", "team", "transactioncurrency"})
 """Tables whose names lookups show although hardly any policy speaks of them."""
@@ -119,6 +122,7 @@ def _table(facts: Mapping[str, Any]) -> Table:
         },
         concise=tuple(_wire_name(column, columns) for column in facts["concise"]),
         create_needs=tuple(facts.get("create_needs", ())),
+        is_internal=name == VIEWS,
     )
 
 

@@ -1,19 +1,20 @@
 """Totals instead of rows: count, sum, average, min and max, by columns and by the periods of a date.
 
 Dataverse groups by no date, so each month, quarter or year is a question of its own, all on one trip; too
-many of them are refused.
+many of them are refused. Amounts of several currencies are added up for each currency by itself.
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/aggregate-data
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, tzinfo
+from dataclasses import dataclass, field, replace
+from datetime import MAXYEAR, UTC, date, datetime, tzinfo
 from typing import Any
 
 from crm_tools.choices import choice_label
 from crm_tools.column_values import utc_text
+from crm_tools.currencies import CURRENCY, are_money, codes_in, codes_query, currency_of, per_currency
 from crm_tools.errors import InputError, UnknownNameError
 from crm_tools.filters import parse_filter
 from crm_tools.insight_operations import MOST_GROUPS, Aggregate, Measure, Total
@@ -32,7 +33,7 @@ DEFAULT_SHOWN, MOST_SHOWN = 50, 200
 PERIODS = {"month": 1, "quarter": 3, "year": 12}
 _DATES = (ColumnType.DATE_ONLY, ColumnType.DATE_TIME)
 _WORDS = {"avg": "average", "mean": "average", "total": "sum", "minimum": "min", "maximum": "max"}
-_FIRST, _LAST = "first", "last"
+_FIRST, _LAST, _ROWS = "first", "last", "rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,21 @@ class _Period:
     end: date
 
 
+@dataclass(frozen=True, slots=True)
+class _Money:
+    """The currencies of the amounts that are asked for.
+
+    ``columns`` hold the amounts, ``codes`` the currencies' codes by key; ``only`` is the one currency of all
+    amounts, and ``are_split`` says that each is by itself, because there are several.
+    """
+
+    columns: Sequence[str] = ()
+    codes: Mapping[str, str] = field(default_factory=dict)
+    only: str | None = None
+    are_split: bool = False
+    are_known: bool = True
+
+
 async def summarize_records(arguments: Mapping[str, Any], tables: Tables, port: CrmPort) -> dict[str, Any]:
     """Totals of the rows that match."""
     table = table_named(arguments["table"], tables)
@@ -66,13 +82,38 @@ async def summarize_records(arguments: Mapping[str, Any], tables: Tables, port: 
     dated = [item for item in by if item.months is not None]
     if len(dated) > 1:
         raise InputError("Argument by takes one date at most.")
+    money = await _money(aggregate, table, tables, port)
+    if money.are_split and CURRENCY not in aggregate.by:
+        by = [_By(table.columns[CURRENCY], table.columns[CURRENCY].short_name), *by]
+        aggregate = replace(aggregate, by=(CURRENCY, *aggregate.by))
     if dated:
-        groups = await _by_period(aggregate, dated[0], table, tables, port)
+        groups, is_whole = await _by_period(aggregate, dated[0], table, tables, port)
     else:
         (rows,) = await port.totals([aggregate])
-        groups = [(None, row) for row in rows]
-    shaped = [_group(row, by, totals, period) for period, row in groups]
-    return _answer(shaped, by, totals, table, arguments)
+        groups, is_whole = [(None, row) for row in rows], len(rows) < MOST_GROUPS
+    shaped = [_group(row, by, totals, period, money) for period, row in groups]
+    return _answer(shaped, by, totals, table, arguments, money, is_whole)
+
+
+async def _money(aggregate: Aggregate, table: Table, tables: Tables, port: CrmPort) -> _Money:
+    """Which currencies the amounts have that are asked for."""
+    columns = are_money([total.column for total in aggregate.totals if total.column is not None], table)
+    if not columns:
+        return _Money()
+    if CURRENCY not in table.columns or not port.usable(table.name, (CURRENCY,)):
+        return _Money(columns, are_known=False)
+    there = " or ".join(f"{name} ne null" for name in dict.fromkeys(columns))
+    question = replace(aggregate, totals=(Total(Measure.COUNT, None, _ROWS),), by=(CURRENCY,))
+    (rows,) = await port.totals([_and(question, there, table, tables)])
+    (answer,) = await port.together([codes_query(tables, port)])
+    codes = codes_in(answer)
+    found = [currency_of(row, codes) for row in rows]
+    return _Money(
+        columns,
+        codes,
+        only=found[0] if len(found) == 1 else None,
+        are_split=len(found) > 1 or CURRENCY in aggregate.by,
+    )
 
 
 async def _narrowed(arguments: Mapping[str, Any], table: Table, tables: Tables, port: CrmPort) -> Aggregate:
@@ -124,23 +165,22 @@ def _by(text: str, table: Table) -> _By:
 
 async def _by_period(
     aggregate: Aggregate, by: _By, table: Table, tables: Tables, port: CrmPort
-) -> list[tuple[str | None, Row]]:
-    """The groups of each period, and of the rows without a date."""
+) -> tuple[list[tuple[str | None, Row]], bool]:
+    """The groups of each period that has rows, and of the rows without a date; whether these are all."""
     zone = port.now().tzinfo or UTC
     ends = (Total(Measure.MIN, by.column.name, _FIRST), Total(Measure.MAX, by.column.name, _LAST))
     (found,) = await port.totals([replace(aggregate, totals=ends, by=())])
     first, last = (_day(found[0].get(name) if found else None, zone) for name in (_FIRST, _LAST))
-    periods = [] if first is None or last is None else list(_periods(first, last, by.months or 1))
-    if len(periods) > MOST_PERIODS:
-        raise InputError(
-            f"{by.name} has {len(periods)} periods, from {first} to {last}; at most {MOST_PERIODS} are "
-            "counted at once. Narrow the dates by where, or take quarter or year."
-        )
-    questions = [_within(aggregate, by.column, period, zone, table, tables) for period in periods]
-    undated = _and(aggregate, f"{by.column.name} eq null", table, tables)
+    periods = [] if first is None or last is None else _periods(first, last, by)
+    counted = replace(aggregate, totals=(*aggregate.totals, Total(Measure.COUNT, None, _ROWS)))
+    questions = [_within(counted, by.column, period, zone, table, tables) for period in periods]
+    undated = _and(counted, f"{by.column.name} eq null", table, tables)
     answers = await port.totals([*questions, undated])
     names = [*(period.name for period in periods), None]
-    return [(name, row) for name, rows in zip(names, answers, strict=True) for row in rows]
+    groups = [
+        (name, row) for name, rows in zip(names, answers, strict=True) for row in rows if row.get(_ROWS)
+    ]
+    return groups, all(len(rows) < MOST_GROUPS for rows in answers)
 
 
 def _day(value: Any, zone: tzinfo) -> date | None:
@@ -150,7 +190,23 @@ def _day(value: Any, zone: tzinfo) -> date | None:
     return moment.astimezone(zone).date() if moment.tzinfo is not None else moment.date()
 
 
-def _periods(first: date, last: date, months: int) -> Iterator[_Period]:
+def _periods(first: date, last: date, by: _By) -> list[_Period]:
+    """The periods from the one to the other day.
+
+    Raises:
+        InputError: They are too many, or at the end of the calendar.
+    """
+    months = by.months or 1
+    number = (last.year * 12 + last.month - 1) // months - (first.year * 12 + first.month - 1) // months + 1
+    if number > MOST_PERIODS or last.year == MAXYEAR:
+        raise InputError(
+            f"{by.name} has {number:,} periods, from {first} to {last}; at most {MOST_PERIODS} are "
+            "counted at once. Narrow the dates by where, or take quarter or year."
+        )
+    return list(_calendar(first, last, months))
+
+
+def _calendar(first: date, last: date, months: int) -> Iterator[_Period]:
     start = date(first.year, (first.month - 1) // months * months + 1, 1)
     while start <= last:
         following = start.month + months
@@ -186,15 +242,23 @@ def _and(aggregate: Aggregate, text: str, table: Table, tables: Tables) -> Aggre
     return replace(aggregate, filter=parsed.text, named=parsed.named)
 
 
-def _group(row: Row, by: Sequence[_By], totals: Mapping[str, Total], period: str | None) -> dict[str, Any]:
+def _group(
+    row: Row, by: Sequence[_By], totals: Mapping[str, Total], period: str | None, money: _Money
+) -> dict[str, Any]:
     group: dict[str, Any] = {}
     for item in by:
-        group[item.name] = period if item.months is not None else _shown(row, item.column)
-    for name, total in totals.items():
-        value = row.get(total.name)
-        # An average has as many digits as a division leaves; two are what people read.
-        group[name] = round(value, 2) if isinstance(value, float) else value
-    return group
+        if item.months is not None:
+            group[item.name] = period
+        elif item.column.name == CURRENCY:
+            group[item.name] = currency_of(row, money.codes)
+        else:
+            group[item.name] = _shown(row, item.column)
+    return group | {name: _rounded(row.get(total.name)) for name, total in totals.items()}
+
+
+def _rounded(value: Any) -> Any:
+    """An average has as many digits as a division leaves; two are what people read."""
+    return round(value, 2) if isinstance(value, float) else value
 
 
 def _shown(row: Row, column: Column) -> Any:
@@ -215,33 +279,51 @@ def _answer(
     totals: Mapping[str, Total],
     table: Table,
     arguments: Mapping[str, Any],
+    money: _Money,
+    is_whole: bool,
 ) -> dict[str, Any]:
-    names = [item.name for item in by]
-    first = next(iter(totals))
-    if by and by[-1].months is None:
-        groups = sorted(groups, key=lambda group: -(group[first] or 0) if _is_number(group[first]) else 0)
+    currency = table.columns[CURRENCY].short_name if money.are_split else None
+    if by and all(item.months is None for item in by):
+        groups = sorted(groups, key=lambda group: _weight(group, next(iter(totals)), currency))
     most = arguments.get("top", DEFAULT_SHOWN)
-    answer: dict[str, Any] = {"table": table.name, "by": names, "groups": groups[:most]}
-    answer |= {"shown": len(answer["groups"]), "more": len(groups) > most or len(groups) >= MOST_GROUPS}
-    if by:
-        answer["total"] = _whole(groups, totals)
-    if any(_is_money(total, table) for total in totals.values()):
-        answer["note"] = "Amounts are added up as they are stored: each in the currency of its record."
+    answer: dict[str, Any] = {"table": table.name, "by": [item.name for item in by], "groups": groups[:most]}
+    answer |= {"shown": len(answer["groups"]), "more": len(groups) > most or not is_whole}
+    if money.only is not None:
+        answer["currency"] = money.only
+    if by and is_whole:
+        answer["total"] = _whole(groups, totals, currency)
+    notes = [_about_money(money)] if money.columns else []
+    if not is_whole:
+        notes.append(
+            f"There are {MOST_GROUPS:,} groups or more, so no total is told. Group by less or narrow it."
+        )
+    if told := " ".join(note for note in notes if note):
+        answer["note"] = told
     return fitted(answer, ["groups"], arguments.get("max_tokens"))
 
 
-def _whole(groups: list[dict[str, Any]], totals: Mapping[str, Total]) -> dict[str, Any]:
-    """Counts and sums of all groups together; other totals cannot be put together."""
-    return {
-        name: sum(group[name] or 0 for group in groups)
-        for name, total in totals.items()
-        if total.measure in (Measure.COUNT, Measure.SUM)
-    }
+def _weight(group: Mapping[str, Any], measure: str, currency: str | None) -> tuple[str, float]:
+    """Largest first, among the groups of a currency."""
+    value = group[measure]
+    weight = float(value) if isinstance(value, int | float) else 0.0
+    return str(group[currency] or "") if currency else "", -weight
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+def _about_money(money: _Money) -> str:
+    if money.are_split:
+        return "The amounts are of several currencies; those of each are added up by themselves."
+    if money.are_known:
+        return ""
+    return "Amounts are added up as they are stored, whatever their currencies: these may not be read here."
 
 
-def _is_money(total: Total, table: Table) -> bool:
-    return total.column is not None and table.columns[total.column].type is ColumnType.MONEY
+def _whole(groups: Sequence[Mapping[str, Any]], totals: Mapping[str, Total], currency: str | None) -> Any:
+    """Counts and sums of all groups together, or of those of each currency; others cannot be put together."""
+    added = [name for name, total in totals.items() if total.measure in (Measure.COUNT, Measure.SUM)]
+
+    def together(some: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        return {name: _rounded(sum(group[name] or 0 for group in some)) for name in added}
+
+    if currency is None:
+        return together(groups)
+    return [{currency: name, **together(some)} for name, some in per_currency(groups, currency).items()]

@@ -7,7 +7,7 @@ what such a fact is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -61,14 +61,16 @@ class Column:
     type: ColumnType
     label: str
     max_length: int | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
     required: bool = False
     on_create: bool = True
     on_update: bool = True
     choices: tuple[Choice, ...] = ()
     lookup: str | None = None
     targets: tuple[str, ...] = ()
+    custom: bool = False
+    """Whether an organisation made it, so that only its label says what it is."""
 
     @property
     def short_name(self) -> str:
@@ -136,8 +138,22 @@ class Table:
     create_needs: tuple[str, ...] = ()
     note: str = ""
     """What whoever reads its description has to know of where it comes from."""
+    is_internal: bool = False
+    """Whether it serves tools themselves: a policy judges it as any table, but nobody names it to a tool."""
 
     @cached_property
     def by_short_name(self) -> Mapping[str, Column]:
         """Columns by wire name and, for lookups, also by the lookup's own name."""
         return {**{column.short_name: column for column in self.columns.values()}, **self.columns}
+
+    @property
+    def has_names(self) -> bool:
+        """Whether its rows have names; else its key stands for the name."""
+        return self.primary_name != self.key
+
+    def without(self, columns: frozenset[str]) -> Table:
+        """The table without these columns and the lookups that they are; its key stays."""
+        kept = {name: column for name, column in self.columns.items() if name not in columns}
+        ways = {name: way for name, way in self.navigations.items() if way.column not in columns}
+        needs = tuple(name for name in self.create_needs if name in kept)
+        return replace(self, columns=kept, navigations=ways, create_needs=needs)

@@ -7,14 +7,14 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from crm_tools.acts import Link, Merge
-from crm_tools.errors import InputError
+from crm_tools.errors import InputError, PolicyDeniedError
 from crm_tools.naming import quoted
-from crm_tools.operations import Action, Binding, Fetch, Page, Row, Update
+from crm_tools.operations import Action, Binding, Fetch, Page, Query, Row, Update
 from crm_tools.outside_text import line
 from crm_tools.port import CrmPort
 from crm_tools.record_queries import Tables, one_record, rows_of
 from crm_tools.selling import previewed, written
-from crm_tools.shaping import record
+from crm_tools.shaping import ETAG, record
 from crm_tools.tables import ColumnType, Table
 from crm_tools.wording import columns_named, table_named
 
@@ -34,28 +34,44 @@ async def find_duplicates(arguments: Arguments, tables: Tables, port: CrmPort) -
     table = _mergeable(arguments["table"], tables)
     compared = port.usable(table.name, _COMPARED[table.name])
     key, values = await _values(arguments, table, compared, tables, port)
-    parts = [f"{name} eq {quoted(str(value))}" for name, value in values.items()]
-    name = str(values.get(table.primary_name) or "")
-    if len(name.split()) and len(name) >= _SHORTEST_NAME:
-        parts.append(f"startswith({table.primary_name},{quoted(name.split()[0])})")
-    if not parts:
+    if not values:
         raise InputError(f"There is nothing to compare by. Give record, or one of {', '.join(compared)}.")
-    text = f"({' or '.join(parts)}) and statecode eq 0"
-    query = rows_of(table, text, (*_COMPARED[table.name], "address1_city"), tables, port, top=100)
-    (page,) = await port.together([query])
-    if not isinstance(page, Page):
-        raise page
+    pages = await port.together([_named(text, table, tables, port) for text in _likenesses(values, table)])
+    rows: dict[str, Row] = {}
+    for page in pages:
+        if not isinstance(page, Page):
+            raise page
+        rows |= {str(row[table.key]): row for row in page.rows}
     alike = [
         (reasons, row)
-        for row in page.rows
+        for row in rows.values()
         if row[table.key] != key and (reasons := _reasons(row, values, table))
     ]
     alike.sort(key=lambda item: -len(item[0]))
     found = [_told(row, reasons, table, tables) for reasons, row in alike[:_MOST]]
-    return {"table": table.name, "duplicates": found, "shown": len(found), "more": len(alike) > _MOST}
+    more = len(alike) > _MOST or any(isinstance(page, Page) and page.more for page in pages)
+    return {"table": table.name, "duplicates": found, "shown": len(found), "more": more}
 
 
 _SHORTEST_NAME = 3
+
+
+def _likenesses(values: Mapping[str, Any], table: Table) -> list[str]:
+    """The filters that find what is the same, and apart from it what begins with the same word.
+
+    So many may begin alike that what is the same would not be among those that are looked at.
+    """
+    same = [f"{name} eq {quoted(str(value))}" for name, value in values.items()]
+    texts = [f"({' or '.join(same)}) and statecode eq 0"]
+    name = str(values.get(table.primary_name) or "")
+    if name.split() and len(name) >= _SHORTEST_NAME:
+        alike = f"startswith({table.primary_name},{quoted(name.split()[0])})"
+        texts.append(f"{alike} and statecode eq 0")
+    return texts
+
+
+def _named(text: str, table: Table, tables: Tables, port: CrmPort) -> Query:
+    return rows_of(table, text, (*_COMPARED[table.name], "address1_city"), tables, port, top=100)
 
 
 def _mergeable(name: str, tables: Tables) -> Table:
@@ -128,6 +144,11 @@ async def _taken_over(names: Any, key: str, table: Table, port: CrmPort) -> dict
         raise InputError(f"take names columns that can be set and are no lookups, not {', '.join(wrong)}.")
     if not columns:
         return {}
+    if port.usable(table.name, columns) != columns:
+        # What a mask leaves of a value would be written over the other record's.
+        raise PolicyDeniedError(
+            "The policy does not let the columns of take be read whole. Nothing was changed."
+        )
     row = await port.fetch(Fetch(table.name, key, (table.key, *columns)))
     return {name: row[name] for name in columns if row.get(name) is not None}
 
@@ -148,15 +169,36 @@ async def link_records(arguments: Arguments, tables: Tables, port: CrmPort) -> d
         return {verb: [_end(table, found.key, found.name), _end(other, target.key, target.name)]}
     way = _way(name, table, other)
     column = way.column
+    etag = await _linked(table, found.key, column, target.key, port) if unlink else None
     update = Update(
         table.name,
         found.key,
         {},
         (Binding(way.name, column, other.name, None if unlink else target.key),),
+        etag=etag,
         acts_as=Action.LINK,
         returning=port.readable(table.name, (table.key, table.primary_name, column)),
     )
     return await written(update, bool(arguments.get("dry_run")), table, tables, port)
+
+
+async def _linked(table: Table, key: str, column: str, target: str, port: CrmPort) -> str | None:
+    """The version of a row whose lookup leads to the target, so that no other link is taken apart.
+
+    Raises:
+        InputError: It leads elsewhere.
+        PolicyDeniedError: Where it leads may not be seen.
+    """
+    if not port.usable(table.name, (column,)):
+        raise PolicyDeniedError(
+            f"The policy does not let {table.columns[column].short_name} be read, so nobody can tell whether "
+            "the records are connected. Nothing was changed."
+        )
+    row = await port.fetch(Fetch(table.name, key, (table.key, column)))
+    if str(row.get(column) or "").lower() != target.lower():
+        raise InputError("These records are not connected by this lookup. Nothing was changed.")
+    etag: str | None = row.get(ETAG)
+    return etag
 
 
 def _end(table: Table, key: str, name: str) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from crm_tools.column_values import column_value, utc_text
+from crm_tools.column_values import column_value, day_of, utc_text
 from crm_tools.errors import InputError, UnknownNameError
 from crm_tools.filters import DEEPEST_NESTING, MOST_CONDITIONS
-from crm_tools.naming import Found, Wanted, find_records, quoted
+from crm_tools.guids import guid
+from crm_tools.naming import ME, Found, Wanted, find_records, quoted
 from crm_tools.port import CrmPort
 from crm_tools.tables import TEXT_TYPES, Column, ColumnType, Table
 from crm_tools.wording import column_named
@@ -23,9 +24,10 @@ _COMPARISONS = ("eq", "ne", "gt", "ge", "lt", "le")
 _TEXT_FUNCTIONS = ("contains", "startswith", "endswith")
 _DAYS = {"last_days": "LastXDays", "next_days": "NextXDays", "older_than_days": "OlderThanXDays"}
 OPERATORS = (*_COMPARISONS, *_TEXT_FUNCTIONS, "in", "not_in", "between", "null", "not_null", *_DAYS)
+_WITHOUT_VALUE, _LISTS = ("null", "not_null"), ("in", "not_in")
 _ALIASES = {"=": "eq", "==": "eq", "!=": "ne", "<>": "ne", ">": "gt", ">=": "ge", "<": "lt", "<=": "le"}
 _MOST_ITEMS = 100
-ME = "me"
+_MOST_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class _Condition:
     column: Column
     op: str
     value: Any
+
+    @property
+    def items(self) -> list[Any]:
+        """What it compares with: the value, or each of a list."""
+        return self.value if isinstance(self.value, list) else [self.value]
 
 
 async def where_text(
@@ -74,7 +81,17 @@ def _node(item: Any, table: Table, depth: int = 0) -> Any:
     op = _ALIASES.get(op, op)
     if op not in OPERATORS:
         raise UnknownNameError("operator of where", op, OPERATORS)
-    return _Condition(column_named(item["column"], table), op, item.get("value"))
+    column = column_named(item["column"], table)
+    if "value" not in item and op not in _WITHOUT_VALUE:
+        raise InputError(
+            f"The condition on {column.short_name} has no value; what is empty is found by op null."
+        )
+    condition = _Condition(column, op, item.get("value"))
+    if op in _LISTS and not 0 < len(condition.items) <= _MOST_ITEMS:
+        raise InputError(
+            f"The list of values for {column.short_name} has 1 to {_MOST_ITEMS} items. Split the question."
+        )
+    return condition
 
 
 def _form() -> InputError:
@@ -101,11 +118,15 @@ def _names(leaf: _Condition) -> Iterator[str]:
             f"{leaf.column.short_name} is a lookup: compare it by eq, ne, in, not_in or null with a record's "
             "name or id."
         )
-    for value in leaf.value if isinstance(leaf.value, list) else [leaf.value]:
+    for value in leaf.items:
         if not isinstance(value, str):
             raise InputError(f"{leaf.column.short_name} is compared with a record's name or id.")
-        if not (value == ME and leaf.column.targets and "systemuser" in leaf.column.targets):
+        if not _is_me(value, leaf.column):
             yield value
+
+
+def _is_me(value: Any, column: Column) -> bool:
+    return isinstance(value, str) and value.strip().casefold() == ME and "systemuser" in column.targets
 
 
 def _wanted(leaf: _Condition, text: str) -> Wanted:
@@ -131,12 +152,10 @@ class _Writer:
 
     def _condition(self, leaf: _Condition) -> str:
         column, op, value = leaf.column, leaf.op, leaf.value
-        if op in ("null", "not_null") or (value is None and op in ("eq", "ne")):
+        if op in _WITHOUT_VALUE or (value is None and op in ("eq", "ne")):
             return f"{column.name} {'eq' if op in ('null', 'eq') else 'ne'} null"
-        if value is None:
-            raise InputError(f"The condition on {column.short_name} has no value.")
-        if op in ("in", "not_in"):
-            return self._one_of(column, value, op == "in")
+        if op in _LISTS:
+            return self._one_of(leaf)
         if op == "between":
             low, high = value if isinstance(value, list) and len(value) == 2 else (None, None)
             if low is None or high is None:
@@ -150,42 +169,42 @@ class _Writer:
             return f"{op}({column.name},{quoted(value)})"
         return self._compared(column, op, value)
 
-    def _one_of(self, column: Column, value: Any, wanted: bool) -> str:
-        items = value if isinstance(value, list) else [value]
-        if not 0 < len(items) <= _MOST_ITEMS:
-            raise InputError(f"The list of values for {column.short_name} has 1 to {_MOST_ITEMS} items.")
-        op, word = ("eq", "or") if wanted else ("ne", "and")
-        return f" {word} ".join(f"({self._compared(column, op, item)})" for item in items)
+    def _one_of(self, leaf: _Condition) -> str:
+        op, word = ("eq", "or") if leaf.op == "in" else ("ne", "and")
+        return f" {word} ".join(f"({self._compared(leaf.column, op, item)})" for item in leaf.items)
 
     def _days(self, column: Column, op: str, value: Any) -> str:
-        if column.type not in (ColumnType.DATE_ONLY, ColumnType.DATE_TIME) or type(value) is not int:
-            raise InputError(f"{op} takes a date column and a whole number of days.")
+        if column.type not in (ColumnType.DATE_ONLY, ColumnType.DATE_TIME):
+            raise InputError(f"{op} takes a date column; {column.short_name} is {column.type.value}.")
+        if type(value) is not int or not 0 < value <= _MOST_DAYS:
+            raise InputError(f"{op} takes a whole number of days from 1 to {_MOST_DAYS:,}.")
         return f"Microsoft.Dynamics.CRM.{_DAYS[op]}(PropertyName='{column.name}',PropertyValue={value})"
 
     def _compared(self, column: Column, op: str, value: Any) -> str:
+        if value is None:
+            raise InputError(
+                f"The condition on {column.short_name} holds null, which only eq and ne compare with."
+            )
         if column.type is ColumnType.LOOKUP:
             return self._lookup(column, op, value)
         if column.type is ColumnType.DATE_TIME and isinstance(value, str) and len(value.strip()) == 10:
             return self._day(column, op, value.strip())
         if column.type is ColumnType.UNIQUEIDENTIFIER:
-            return f"{column.name} {op} {value}"
+            return f"{column.name} {op} {guid(value, column.short_name)}"
         if column.type is ColumnType.MULTI_SELECT:
             raise InputError(f"{column.short_name} has several choices; use OData filter with ContainValues.")
         wire = column_value(value, column, self.zone)
         return f"{column.name} {op} {_literal(wire, column)}"
 
     def _lookup(self, column: Column, op: str, value: Any) -> str:
-        if value == ME and "systemuser" in column.targets:
+        if _is_me(value, column):
             name = "EqualUserId" if op == "eq" else "NotEqualUserId"
             return f"Microsoft.Dynamics.CRM.{name}(PropertyName='{column.short_name}')"
         return f"{column.name} {op} {self.records[column.name, value].key}"
 
     def _day(self, column: Column, op: str, text: str) -> str:
         """A moment compared with a day of the user: from its first moment to the first of the next."""
-        try:
-            day = date.fromisoformat(text)
-        except ValueError:
-            raise InputError(f"{column.short_name} is compared with a date such as 2026-12-31.") from None
+        day = day_of(text, column)
         first = datetime(day.year, day.month, day.day, tzinfo=self.zone)
         start, end = utc_text(first), utc_text(first + timedelta(days=1))
         name = column.name

@@ -15,10 +15,11 @@ def table_named(name: str, tables: Mapping[str, Table]) -> Table:
         UnknownNameError: No such table; says the closest.
     """
     folded = name.strip().casefold()
-    for table in tables.values():
+    known = [table for table in tables.values() if not table.is_internal]
+    for table in known:
         if folded in (table.name, table.entity_set, table.label.casefold(), f"{table.label.casefold()}s"):
             return table
-    raise UnknownNameError("table", name, tables)
+    raise UnknownNameError("table", name, [table.name for table in known])
 
 
 def column_named(name: str, table: Table) -> Column:

@@ -1,4 +1,4 @@
-"""The rows that the company has once: business units, users, teams, roles, currencies, products."""
+"""The rows that the company has once: business units, users, teams, roles, currencies, products, views."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from crm_sandbox.company.people import (
     fixed_id,
     users,
 )
+from crm_sandbox.company.views import view_rows
 from crm_sandbox.company.words import PRODUCTS
 from crm_sandbox.store import Row, Store
 
@@ -115,6 +116,7 @@ class Organisation:
             "team": list(self._teams()),
             "transactioncurrency": list(self._currencies()),
             "product": list(self._products()),
+            "savedquery": list(view_rows()),
         }
 
     def _business_units(self) -> Iterator[Row]:

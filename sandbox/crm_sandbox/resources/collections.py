@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from crm_sandbox.addresses import row_key
-from crm_sandbox.errors import bad_property, missing_row
+from crm_sandbox.coverage import Missing
+from crm_sandbox.errors import bad_property, missing_row, not_here
 from crm_sandbox.messages import Answer, no_method
 from crm_sandbox.queries.options import read_options
 from crm_sandbox.queries.sql import Condition
@@ -77,6 +78,8 @@ class CollectionResource:
     def _list(self) -> Answer:
         self._context.may_read(self._table)
         self._context.may_read(self._target)
+        if not self._request.options.keys().isdisjoint({"savedQuery", "userQuery"}):
+            raise not_here(Missing.SAVED_QUERIES)
         reading = read_options(self._request.options)
         found = self._context.reader.page(self._target, reading, self._request.page_size, self._within)
         path = f"{self._table.entity_set}({self._key})/{self._name}"

@@ -1,4 +1,4 @@
-"""Answers to queries whose results are no plain rows of a table: ``$apply``, FetchXML and SQL."""
+"""Answers to queries whose results are no plain rows of a table: ``$apply``, FetchXML, saved ones and SQL."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from crm_sandbox.addresses import row_key
 from crm_sandbox.errors import OTHER_ENTITY, UNKNOWN_NAME, ODataError
 from crm_sandbox.messages import Answer
 from crm_sandbox.queries.lexing import malformed
@@ -53,7 +54,9 @@ def aggregate(context: Context, table: Table, reading: Reading) -> Answer:
 def fetch(context: Context, table: Table, xml: str) -> Answer:
     """A page of a FetchXML query. It has no nextLink: annotations say whether and how to go on.
 
+    What is null is left out, as it is not where a query is written in OData.
     https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/page-results
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/retrieve-and-execute-predefined-queries
     """
     from crm_sandbox.queries.fetchxml import compile_fetch, run
 
@@ -68,8 +71,7 @@ def fetch(context: Context, table: Table, xml: str) -> Answer:
         answered = _etag(values, fetched.version_place)
         for item in fetched.columns:
             value = values[item.place]
-            # A null of the table itself is answered, one of a linked row or of a group is not.
-            if value is None and (item.is_aggregate or fetched.is_aggregate or "." in item.name):
+            if value is None:
                 continue
             shower.add(
                 answered,
@@ -98,6 +100,16 @@ def fetch(context: Context, table: Table, xml: str) -> Answer:
         content[f"@{_MORE}"] = True
     shown = () if fetched.is_aggregate else [(item.name, item.column) for item in fetched.columns]
     return _answer(context, table, {**content, "value": rows}, shown)
+
+
+def saved_query(context: Context, table: Table, text: str) -> Answer:
+    """A page of the rows of a system view: its FetchXML is run, for whoever asks.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/retrieve-and-execute-predefined-queries
+    """
+    views = context.store.schema["savedquery"]
+    context.may_read(views)
+    return fetch(context, table, row_key(views, text).get(context.store)["fetchxml"] or "")
 
 
 def sql(context: Context, table: Table, text: str) -> Answer:

@@ -1,4 +1,4 @@
-"""An entity set at its address: lists, creates, counts, aggregates, FetchXML and SQL.
+"""An entity set at its address: lists, creates, counts, aggregates, FetchXML, saved queries and SQL.
 
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/overview
 """
@@ -54,8 +54,12 @@ class SetResource:
         options = self._request.options
         if "odata.track-changes" in self._request.preferences or "$deltatoken" in options:
             raise not_here(Missing.TRACK_CHANGES)
-        if "savedQuery" in options or "userQuery" in options:
+        if "userQuery" in options:
             raise not_here(Missing.SAVED_QUERIES)
+        if "savedQuery" in options:
+            from crm_sandbox.resources.fetches import saved_query
+
+            return saved_query(self._context, self._table, options["savedQuery"])
         if "fetchXml" in options:
             from crm_sandbox.resources.fetches import fetch
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from crm_server.dataverse.act_requests import aggregate_request, search_request
 from crm_server.dataverse.caching import Cache
-from crm_server.dataverse.metadata import TableDefinition, definition_requests, parse_definition
+from crm_server.dataverse.metadata import (
+    TableDefinition,
+    definition_requests,
+    parse_definition,
+    parse_table_names,
+    table_names_request,
+)
 from crm_server.dataverse.reading import Reading
 from crm_server.dataverse.requests import (
     CrmRequest,
@@ -85,8 +91,9 @@ UNKNOWN_KIND = "unknown"
 
 
 MOST_IN_ONE_TRIP = 50
-# Search is switched on by an administrator; an environment without it says so in one of these ways.
-_NO_SEARCH = frozenset({404, 501})
+# Search is switched on by an administrator, for the environment (else 404 or 501) and for tables and columns
+# (else 400). https://learn.microsoft.com/power-apps/developer/data-platform/search/overview
+_NO_SEARCH = frozenset({400, 404, 501})
 DEFINITION_SECONDS = 15 * 60.0
 MOST_DEFINITIONS = 1_000
 
@@ -164,7 +171,7 @@ class DataverseClient:
         return await self._all([aggregate_request(item, self._tables) for item in aggregates])
 
     async def search(self, searches: Sequence[Search]) -> list[tuple[str, str]] | None:
-        """Table and key of what Dataverse search finds, best first; None where it is switched off."""
+        """Table and key of what Dataverse search finds, best first; None where it is not offered."""
         response = await self._reading.read(search_request(searches))
         if response.status in _NO_SEARCH:
             return None
@@ -193,6 +200,10 @@ class DataverseClient:
             return parse_definition(table, await self._reading.together(definition_requests(table)))
 
         return await self._definitions.get((callers.name(), table), load)
+
+    async def table_names(self) -> tuple[str, ...]:
+        """The logical names of all tables of this environment."""
+        return parse_table_names(await self._reading.read(table_names_request()))
 
     def forget_definitions(self) -> None:
         """Let definitions of tables be read anew."""

@@ -120,6 +120,16 @@ def definition_requests(table: str) -> list[CrmRequest]:
     ]
 
 
+def table_names_request() -> CrmRequest:
+    """The read of the names of all tables."""
+    return _read("EntityDefinitions", ("LogicalName",))
+
+
+def parse_table_names(answer: CrmResponse) -> tuple[str, ...]:
+    """The names that the answer to :func:`table_names_request` holds."""
+    return tuple(str(row["LogicalName"]) for row in parse_page(checked(answer)).rows if "LogicalName" in row)
+
+
 def _cast(root: str, kind: str) -> str:
     return f"{root}/Attributes/Microsoft.Dynamics.CRM.{kind}AttributeMetadata"
 
@@ -145,7 +155,7 @@ def parse_definition(table: str, answers: Sequence[CrmResponse]) -> TableDefinit
         )
     try:
         return _described(table, parse_row(checked(first)), columns, relationships, others)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise unreadable(first) from None
 
 

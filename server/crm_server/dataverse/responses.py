@@ -121,6 +121,15 @@ def retry_after(response: CrmResponse, now: datetime | None = None) -> float | N
     return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
 
 
+_TOO_HEAVY = (
+    "The CRM gave the question up: it would have to look through too many records. Narrow it: dates, open "
+    "records or an owner, the beginning of a name instead of a part of it, fewer words or columns."
+)
+"""A time-out of its database, or a question that it slows down because it weighs on all others.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/query-throttling
+"""
+
 _BY_CODE: Mapping[str, tuple[type[UpstreamError], str]] = {
     "0x80040217": (NotFoundError, "The CRM has no record with this id. Find the id with a list tool; ids are not guessed."),
     "0x80060888": (BadRequestError, "The CRM does not know a column, table or option that the request names."),
@@ -132,7 +141,12 @@ _BY_CODE: Mapping[str, tuple[type[UpstreamError], str]] = {
     "0x8004432f": (BadRequestError, "A number is outside the range its column allows."),
     "0x80044330": (BadRequestError, "A number is outside the range its column allows."),
     "0x80048408": (BadRequestError, "The status reason does not belong to the state. Give one that does, or only the state."),
-    "0x8004e023": (BadRequestError, "The question covers more than 50,000 records. Narrow the filter."),
+    "0x8004e023": (BadRequestError, "The question covers more than 50,000 records, and more are not added up. Narrow it: to dates, to open records, to an owner."),
+    "0x80044151": (BadRequestError, _TOO_HEAVY),
+    "0x80048544": (BadRequestError, _TOO_HEAVY),
+    "0x80048644": (BadRequestError, _TOO_HEAVY),
+    "0x80048744": (BadRequestError, _TOO_HEAVY),
+    "0x80048745": (BadRequestError, _TOO_HEAVY),
     "0x80100005": (
         BadRequestError,
         "An opportunity cannot be set to won or lost by an update. Closing one has to be done in the CRM itself.",

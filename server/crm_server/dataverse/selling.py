@@ -15,10 +15,10 @@ from crm_server.dataverse.literals import key, query_string
 from crm_server.dataverse.requests import CrmRequest
 from crm_server.dataverse.responses import CrmResponse, parse_row, unreadable
 from crm_server.dataverse.sender import Sender, UnclearError, checked
-from crm_server.dataverse.writing import confirmed
+from crm_server.dataverse.writing import Writing, confirmed
 from crm_tools.acts import DISQUALIFIED, LOST, OPEN, QUALIFIED, WON, Close, Link, Merge, Qualify
 from crm_tools.errors import ConflictError, NotFoundError, UpstreamError
-from crm_tools.operations import Action, Row
+from crm_tools.operations import Action, Binding, Row, Update
 from crm_tools.tables import Table
 
 # Where a qualified lead says what it became.
@@ -38,6 +38,7 @@ class Selling:
     def __init__(self, sender: Sender, tables: Mapping[str, Table]) -> None:
         self._sender = sender
         self._tables = tables
+        self._writing = Writing(sender, tables)
 
     async def qualify(self, qualify: Qualify) -> Mapping[str, str]:
         """The ids of what was made of the lead, by table.
@@ -48,10 +49,40 @@ class Selling:
             UpstreamError: It was not qualified.
         """
         lead = _Subject("leads", qualify.key, "lead", tuple(_BECAME.values()), _LEAD_STATES)
+        if not qualify.uses:
+            return await self._qualified(qualify, lead)
+        before = await self._open_row(lead, self._sender.deadline())
+        await self._writing.update(_linked(qualify, qualify.links))
+        try:
+            return await self._qualified(qualify, lead)
+        except UnclearError:
+            raise
+        except UpstreamError as refusal:
+            await self._put_back(_linked(qualify, before), refusal)
+            raise
+
+    async def _qualified(self, qualify: Qualify, lead: _Subject) -> Mapping[str, str]:
         row, response = await self._act(lead, QUALIFIED, act_request(qualify, self._tables))
         if response is not None:
             return _made(response)
         return {table: row[_BECAME[table]] for table in qualify.wanted if row.get(_BECAME[table])}
+
+    async def _put_back(self, links: Update, refusal: UpstreamError) -> None:
+        """Link a lead that was not qualified to what it was linked to before.
+
+        Raises:
+            UnclearError: That failed as well: one half is done.
+        """
+        try:
+            await self._writing.update(links)
+        except UpstreamError:
+            raise UnclearError(
+                f"{refusal.message} The lead is not qualified, but it may be linked to the account and contact "
+                "that were to be used: read it, and set parentaccountid and parentcontactid right.",
+                status=refusal.status,
+                crm_code=refusal.crm_code,
+                request_id=refusal.request_id,
+            ) from None
 
     async def close(self, close: Close) -> None:
         """Closes the opportunity.
@@ -94,11 +125,9 @@ class Selling:
         deadline, attempt = self._sender.deadline(), 0
 
         async def look() -> Row:
-            return parse_row(checked(await self._sender.send(subject.request(), deadline)))
+            return await self._row(subject, deadline)
 
-        row = await look()
-        if row.get("statecode") != OPEN:
-            raise subject.closed(row)
+        row = await self._open_row(subject, deadline)
         while True:
             attempt += 1
             try:
@@ -115,6 +144,15 @@ class Selling:
                 if subject.is_now(row, wanted):
                     return row, None
             return row, checked(response)
+
+    async def _row(self, subject: _Subject, deadline: float) -> Row:
+        return parse_row(checked(await self._sender.send(subject.request(), deadline)))
+
+    async def _open_row(self, subject: _Subject, deadline: float) -> Row:
+        row = await self._row(subject, deadline)
+        if row.get("statecode") != OPEN:
+            raise subject.closed(row)
+        return row
 
     async def _looked_again(self, look: Callable[[], Awaitable[Row]], unclear: UnclearError) -> Row:
         try:
@@ -157,6 +195,15 @@ class _Subject:
         return ConflictError(
             f"The {self.label} is {named} already. Nothing was changed; read it and decide anew."
         )
+
+
+def _linked(qualify: Qualify, keys: Mapping[str, str | None]) -> Update:
+    """The lead's links to what is used, set to these keys."""
+    bindings = [
+        Binding(f"parent{table}id", column, table, keys.get(column))
+        for table, column in zip(qualify.uses, qualify.links, strict=True)
+    ]
+    return Update(qualify.table, qualify.key, {}, tuple(bindings))
 
 
 def _made(response: CrmResponse) -> dict[str, str]:

@@ -1,19 +1,46 @@
-"""Jobs of many rows: judged as a whole and row by row, asked about, noted, and carried out resumably."""
+"""Jobs of many rows: each row judged, the job asked about and noted as one, and carried out resumably."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from crm_server.folders import state_folder
+import anyio.lowlevel
+import anyio.to_thread
+
+from crm_server.dataverse.sender import UnclearError
 from crm_server.gateway.journaling import carried_out
+from crm_server.gateway.narrowing import rows_within
 from crm_server.gateway.session import Session
-from crm_server.policy.judging import Judgement
-from crm_tools.bulk import BulkDone, BulkJob, BulkRow, RowOutcome
-from crm_tools.errors import PolicyDeniedError
-from crm_tools.operations import Row
+from crm_server.policy import limits
+from crm_server.policy.decide import combine, decide
+from crm_server.policy.model import Decision, Outcome, Scope, Spent
+from crm_tools.actions import Action
+from crm_tools.bulk import (
+    BulkDone,
+    BulkJob,
+    BulkJudged,
+    BulkResult,
+    BulkRow,
+    Ending,
+    Prepared,
+    Progress,
+    RowOutcome,
+)
+from crm_tools.errors import CrmError, PolicyDeniedError
+from crm_tools.operations import Access, Row
 
-_FOLDER = "imports"
+if TYPE_CHECKING:
+    from crm_server.dataverse.bulk_log import BulkLog
+
+_ROWS_AT_A_STRETCH = 500
+_KEYS_A_QUERY = 100
+
+
+class _UnfinishedError(UnclearError):
+    """The job ended before all of its rows had an outcome; the journal has to say so."""
 
 
 class BulkJobs:
@@ -21,65 +48,172 @@ class BulkJobs:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._kept = session.crm.jobs
 
-    async def run(self, job: BulkJob, rows: Sequence[BulkRow], facts: Sequence[str]) -> BulkDone:
-        """Carry the job out.
+    async def judge(self, job: BulkJob, rows: Sequence[BulkRow]) -> BulkJudged:
+        """What the policy says to the job and each of its rows.
 
         Raises:
-            PolicyDeniedError: It has more rows than the policy allows, or a row that it does not.
+            PolicyDeniedError: The job as a whole is not allowed.
+        """
+        decision, denied = await self._judged(job, rows)
+        return BulkJudged(denied, decision.outcome is Outcome.CONFIRM)
+
+    async def keep(self, prepared: Prepared) -> str | None:
+        """Keep a job; a sentence if the caller has carried the same one out before."""
+        caller, now = self._session.principal.name, self._session.crm.now()
+        return await anyio.to_thread.run_sync(self._kept.keep, prepared, caller, now)
+
+    async def run(self, job_id: str) -> BulkDone:
+        """Carry the job out; what has an outcome already stays as it is.
+
+        Raises:
+            InputError: There is no such job of the caller.
+            PolicyDeniedError: It, or a row of it, is not allowed (any more). Nothing was sent.
             ApprovalError: A human has to agree and did not.
-            BulkLogError: The log of an earlier run cannot be used.
+            BulkLogError: Its log cannot be used, or it is running.
+        """
+        from crm_server.dataverse.bulk_log import BulkLog
+
+        prepared = await anyio.to_thread.run_sync(self._kept.find, job_id, self._session.principal.name)
+        path = self._kept.log_file(prepared.job)
+        log = BulkLog(path, prepared.job)
+        try:
+            return await self._resumed(prepared, log)
+        finally:
+            log.close()
+
+    async def _resumed(self, prepared: Prepared, log: BulkLog) -> BulkDone:
+        job, rows = prepared.job, prepared.rows
+        open_rows = len(rows) - log.done - log.refused
+        if not open_rows:
+            progress = Progress(log.done, log.refused, total=job.total)
+            return self._done(prepared, BulkResult(progress, Ending.COMPLETE), [])
+        decision, denied = await self._judged(job, rows, open_rows)
+        for place, error in denied.items():
+            raise PolicyDeniedError(f"Row {prepared.numbers[place]}: {error.message} Nothing was sent.")
+        noted = replace(job, total=open_rows)
+        if open_rows < len(rows):
+            noted = replace(
+                noted, facts=(*job.facts, f"Taken up again: {open_rows:,} of {len(rows):,} are left")
+            )
+        approval = await self._session.ask(noted, decision)
+        outcomes: list[RowOutcome] = []
+        results: list[BulkResult] = []
+
+        async def send() -> Row | None:
+            bulk = self._session.client().bulk()
+            result = await bulk.run(job, rows, log=log, tell=outcomes.extend, progress=self._tell)
+            results.append(result)
+            if result.ending is not Ending.COMPLETE or result.progress.unclear:
+                raise _UnfinishedError("Not all rows have an outcome.")
+            return None
+
+        with suppress(_UnfinishedError):
+            await carried_out(self._session, noted, {}, approval, send, None)
+        return self._done(prepared, results[0], outcomes)
+
+    def _done(self, prepared: Prepared, result: BulkResult, outcomes: list[RowOutcome]) -> BulkDone:
+        from crm_server.dataverse.bulk_log import refusals
+
+        refused = tuple(sorted(refusals(self._kept.log_file(prepared.job)), key=lambda item: item.number))
+        for outcome in outcomes:
+            self._session.trail.touched(outcome.key)
+        self._session.trail.rows += len(outcomes)
+        return BulkDone(prepared, result, tuple(outcomes), refused)
+
+    async def _tell(self, progress: Progress) -> None:
+        settled = progress.done + progress.refused + progress.unclear
+        refused = f", {progress.refused:,} refused" if progress.refused else ""
+        await self._session.tell(settled, progress.total, f"{progress.done:,} rows done{refused}")
+
+    async def _judged(
+        self, job: BulkJob, rows: Sequence[BulkRow], open_rows: int | None = None
+    ) -> tuple[Decision, Mapping[int, CrmError]]:
+        """The decision on the whole, and by place the rows that are denied.
+
+        Raises:
+            PolicyDeniedError: The job as a whole is not allowed, or has too many rows.
         """
         self._require_few(len(rows))
         judgement = await self._session.judge(job)
-        self._require_within(judgement, rows)
-        approval = await self._session.ask(job, judgement.decision, because=tuple(facts))
-        outcomes: list[RowOutcome] = []
-        done: list[BulkDone] = []
+        await self._require_left(job, len(rows) if open_rows is None else open_rows)
+        # Most rows come to the same: one of each kind is enough for the whole.
+        kinds = {_kind(judgement.decision): judgement.decision}
+        denied: dict[int, CrmError] = {}
+        within: dict[Scope, dict[int, BulkRow]] = {}
+        for place, row in enumerate(rows):
+            if place % _ROWS_AT_A_STRETCH == 0:
+                await anyio.lowlevel.checkpoint()
+            values = _values(row)
+            decision = self._of_row(job, values)
+            if decision.outcome is Outcome.DENIED:
+                denied[place] = PolicyDeniedError(decision.reason, rules=decision.rules)
+                continue
+            kinds[_kind(decision)] = decision
+            if decision.scope is None:
+                continue
+            if job.action is Action.UPDATE:
+                within.setdefault(decision.scope, {})[place] = row
+            elif not decision.scope.holds(values):
+                denied[place] = _outside(decision.scope)
+        for scope, some in within.items():
+            denied |= await self._outside(job, scope, some)
+        return combine(kinds.values()), dict(sorted(denied.items()))
 
-        async def send() -> Row | None:
-            done.append(await self._sent(job, rows, outcomes))
-            return None
+    def _of_row(self, job: BulkJob, values: Mapping[str, Any]) -> Decision:
+        session = self._session
+        access = Access(job.action, job.table, writes=frozenset(values), values=values)
+        return decide(
+            session.policy, session.principal, access, session.crm.now(), Spent(), session.environment
+        )
 
-        await carried_out(self._session, job, {}, approval, send, None)
-        for outcome in outcomes:
-            self._session.trail.touched(outcome.key)
-        return done[0]
+    async def _outside(
+        self, job: BulkJob, scope: Scope, rows: Mapping[int, BulkRow]
+    ) -> dict[int, PolicyDeniedError]:
+        """Which of the rows change records that are, or would then be, outside of the scope."""
+        table = self._session.crm.tables[job.table]
+        places = list(rows)
+        found: dict[int, PolicyDeniedError] = {}
+        for start in range(0, len(places), _KEYS_A_QUERY):
+            some = places[start : start + _KEYS_A_QUERY]
+            query = rows_within(table, [str(rows[place].key) for place in some], scope)
+            query = replace(query, select=tuple(dict.fromkeys((table.key, *sorted(scope.columns)))))
+            page = await self._session.client().query(query)
+            before = {str(row[table.key]): row for row in page.rows}
+            for place in some:
+                row, values = before.get(str(rows[place].key)), _values(rows[place])
+                stays = scope.columns.isdisjoint(values)
+                if row is None or not (stays or scope.holds({**row, **values})):
+                    found[place] = _outside(scope)
+        return found
 
     def _require_few(self, count: int) -> None:
-        limits = (self._session.policy.limits, self._session.policy.each_caller)
-        for most in (limit.rows_per_bulk for limit in limits):
+        for limit in (self._session.policy.limits, self._session.policy.each_caller):
+            most = limit.rows_per_bulk
             if most is not None and count > most:
                 raise PolicyDeniedError(
                     f"The policy allows {most:,} rows for one job, and this one has {count:,}. Split it.",
                     rules=("limit:rows_per_bulk",),
                 )
 
-    def _require_within(self, judgement: Judgement, rows: Sequence[BulkRow]) -> None:
-        """Refuse a job of which a row would not surely be one that the policy lets be written."""
-        scope = judgement.written
-        if scope is None:
+    async def _require_left(self, job: BulkJob, rows: int) -> None:
+        session = self._session
+        if not limits.counts(session.policy, Action.BULK):
             return
-        for number, row in enumerate(rows, start=1):
-            values = {**row.values, **{item.column: item.key for item in row.bindings}}
-            if not scope.holds(values):
-                raise PolicyDeniedError(
-                    f"{judgement.decision.reason} Row {number} would not surely be one of them: "
-                    f"{scope.text}. Nothing was changed.",
-                    rules=judgement.decision.rules,
-                )
+        spent = await session.crm.state.spent(session.policy, session.principal.name, Action.BULK, job.id)
+        limits.require_left(session.policy, spent, rows)
 
-    async def _sent(self, job: BulkJob, rows: Sequence[BulkRow], outcomes: list[RowOutcome]) -> BulkDone:
-        from crm_server.dataverse.bulk_log import BulkLog
 
-        log = BulkLog(self._log_file(job), job)
-        try:
-            result = await self._session.client().bulk().run(job, rows, log=log, tell=outcomes.extend)
-        finally:
-            log.close()
-        return BulkDone(result, tuple(outcomes))
+def _kind(decision: Decision) -> tuple[Outcome, tuple[str, ...]]:
+    return decision.outcome, decision.rules
 
-    def _log_file(self, job: BulkJob) -> Path:
-        folder = state_folder() / _FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{job.id}.jsonl"
+
+def _values(row: BulkRow) -> dict[str, Any]:
+    return {**row.values, **{item.column: item.key for item in row.bindings}}
+
+
+def _outside(scope: Scope) -> PolicyDeniedError:
+    return PolicyDeniedError(
+        f"The policy lets only some rows be written, and this would not surely be one of them: {scope.text}."
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crm_server.cursors import Cursors
+from crm_server.gateway.kept_jobs import KeptJobs
 from crm_server.identity import Identities
 from crm_server.policy.model import Policy
 from crm_server.state import State
@@ -39,6 +40,8 @@ class Crm:
     """The time zone of those who ask: moments without one are meant in it, and shown in it."""
     files: Path | None = None
     """The folder that tools may read files from and write new ones to."""
+    jobs: KeptJobs = field(default_factory=KeptJobs)
+    """Jobs of many rows that were shown and may be carried out."""
     reconciled: set[str] = field(default_factory=set)
     """Callers whose interrupted changes have been looked at."""
     unsettled: set[str] = field(default_factory=set)

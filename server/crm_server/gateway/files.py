@@ -34,20 +34,19 @@ class Files:
         except OSError:
             raise InputError(f"The file {name} cannot be read.") from None
 
-    async def write(self, name: str, content: bytes) -> str:
-        """Where the new file is.
+    async def write(self, name: str, content: bytes, *, replace: bool = False) -> None:
+        """Write a new file, or with ``replace`` in place of the one that is there.
 
         Raises:
             InputError: No folder is set, or the file exists, or it cannot be written.
         """
         path = self._path(name)
         try:
-            await anyio.to_thread.run_sync(_write, path, content)
+            await anyio.to_thread.run_sync(_write, path, content, replace)
         except FileExistsError:
             raise InputError(f"There is a file {name} already; give another name.") from None
         except OSError:
             raise InputError(f"The file {name} cannot be written.") from None
-        return str(path)
 
     def _path(self, name: str) -> Path:
         if self._folder is None:
@@ -70,7 +69,8 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+def _write(path: Path, content: bytes, replace: bool) -> None:
+    fresh = os.O_TRUNC if replace else os.O_EXCL
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | fresh | getattr(os, "O_NOFOLLOW", 0), 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -70,6 +70,7 @@ async def _begun(
     session: Session, write: Noted, before: Row, approval: Approval | None, undo_of: str | None
 ) -> Change:
     trail = session.trail
+    rows = (write.total or 1) if isinstance(write, BulkJob) else 1
     change = replace(
         _change(write, before),
         caller=session.principal.name,
@@ -82,6 +83,8 @@ async def _begun(
 
     def judge(spent: Spent) -> Judgement:
         judgement = session.obeyed(session.quietly(write, spent))
+        if isinstance(write, BulkJob):
+            limits.require_left(session.policy, spent, rows)
         if judgement.decision.outcome is Outcome.CONFIRM and approval is None:
             raise ApprovalError("The policy has changed and now asks for approval. Make the call again.")
         return judgement
@@ -100,10 +103,10 @@ async def _begun(
         **decided(session.quietly(write).parts),
     }
     begun = await session.crm.state.begin_write(
-        session.policy, change, "" if approval is None else approval.fingerprint, judge, event
+        session.policy, change, "" if approval is None else approval.fingerprint, judge, event, rows=rows
     )
     left = limits.left(session.policy, change.action, begun.spent)
-    trail.left = tuple(replace(one, left=max(0, one.left - 1)) for one in left)
+    trail.left = tuple(limits.after(one, rows) for one in left)
     return begun.change
 
 

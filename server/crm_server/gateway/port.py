@@ -16,7 +16,7 @@ from crm_server.gateway.standing import standing_of
 from crm_server.gateway.undoing import Undoing
 from crm_server.gateway.writes import Writes
 from crm_tools.acts import Act
-from crm_tools.bulk import BulkDone, BulkJob, BulkRow
+from crm_tools.bulk import BulkDone, BulkJob, BulkJudged, BulkRow, Prepared
 from crm_tools.changes import Change
 from crm_tools.errors import CrmError
 from crm_tools.insight_operations import Aggregate, Search
@@ -113,18 +113,30 @@ class Gateway:
         """Takes a change of the caller back, or says what that would change."""
         return await self._undoing.undo(change_id, dry_run=dry_run)
 
-    async def bulk(self, job: BulkJob, rows: Sequence[BulkRow], facts: Sequence[str]) -> BulkDone:
-        """Carries a job of many rows out; one that was interrupted goes on where it was."""
+    async def judge_bulk(self, job: BulkJob, rows: Sequence[BulkRow]) -> BulkJudged:
+        """What the policy says to a job and to each of its rows; nothing is sent."""
+        return await self._bulk.judge(job, rows)
+
+    async def keep_bulk(self, prepared: Prepared) -> str | None:
+        """Keeps a job that was shown; a sentence if the caller has carried the same one out before."""
+        return await self._bulk.keep(prepared)
+
+    async def bulk(self, job_id: str) -> BulkDone:
+        """Carries out a job that was kept; one that was interrupted goes on where it was."""
         await reconcile(self._session)
-        return await self._bulk.run(job, rows, facts)
+        return await self._bulk.run(job_id)
+
+    async def tell(self, done: float, total: float | None, words: str) -> None:
+        """Tells the client how far the call is, if it wants to know."""
+        await self._session.tell(done, total, words)
 
     async def read_file(self, name: str) -> bytes:
         """The content of a file in the folder that the administrator allows."""
         return await self._files.read(name)
 
-    async def write_file(self, name: str, content: bytes) -> str:
-        """Writes a new file into that folder; where it is."""
-        return await self._files.write(name, content)
+    async def write_file(self, name: str, content: bytes, *, replace: bool = False) -> None:
+        """Writes a new file into that folder, or with ``replace`` in place of the one that is there."""
+        await self._files.write(name, content, replace=replace)
 
     def record_url(self, table: str, key: str) -> str:
         """Address of the row's form in the model-driven app.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from crm_server.approval import Approver, DeclinedError, Judged, Plan, plan_for, proposal_of
+from crm_server.approval import Approver, DeclinedError, InputNeededError, Judged, Plan, plan_for, proposal_of
 from crm_server.gateway.crm import Crm
 from crm_server.log import get_logger
 from crm_server.policy import limits
@@ -60,6 +60,14 @@ class Approval:
     fingerprint: str
 
 
+Tell = Callable[[float, float | None, str], Awaitable[None]]
+"""Tells the client how far a call is: how much is done, of how much (None if nobody knows), in words."""
+
+
+async def untold(_done: float, _total: float | None, _words: str) -> None:
+    """Nobody wants to know how far a call is."""
+
+
 @dataclass
 class Session:
     """One call of one caller. ``asked`` is called when the CRM is asked something."""
@@ -69,6 +77,7 @@ class Session:
     approver: Approver
     trail: Trail
     asked: Callable[[], None] = lambda: None
+    tell: Tell = untold
     _reserved: list[Reserved] = field(default_factory=list)
 
     @cached_property
@@ -244,6 +253,14 @@ class Session:
         except DeclinedError:
             await state.decide(kept.id, REJECTED, _CLIENT, final=False)
             raise
+        except InputNeededError:
+            if not self.trail.changes:
+                raise
+            # With the answer the client would make the whole call again, and so what it has changed already.
+            raise ApprovalError(
+                f"The first part of this call is made, and a human cannot be asked in the middle of it. "
+                f"{self._otherwise(kept)}"
+            ) from None
         try:
             await state.decide(kept.id, APPROVED, _CLIENT)
         except ApprovalError:

@@ -27,7 +27,9 @@ async def standing_of(session: Session) -> Standing:
         kind=environment.kind,
         address=crm.address,
         policy=session.policy.name,
-        allowed={name: _of_table(session, name) for name in crm.tables},
+        allowed={
+            name: _of_table(session, name) for name, table in crm.tables.items() if not table.is_internal
+        },
         limits=await _left(session),
         time_zone=crm.zone.key,
     )

@@ -27,7 +27,7 @@ _OWNER = "_ownerid_value"
 _IRREVERSIBLE = {
     Action.MERGE: "A merge cannot be undone: Dataverse moved what belonged to the one record to the other. "
     "The merged record is deactivated and not deleted; its columns can be read there.",
-    Action.BULK: "A job of many rows is not undone; what it created or changed is set right record by record.",
+    Action.BULK: "A job of many rows is not undone; what it created or changed is set right one by one.",
 }
 
 
@@ -211,7 +211,9 @@ class Undoing:
         return visible
 
     def _readable(self, change: Change, visible: bool) -> Change:
-        """The change with only what may be read of it."""
+        """The change with only what may be read of it. A job is noted without values: how many rows it has."""
+        if change.action is Action.BULK:
+            return change
         table = self._crm.tables[change.table]
         columns = self._session.readable(table.name, table.columns) if visible else ()
         reading = self._session.read_decision(table.name, (table.key, *columns))

@@ -28,8 +28,9 @@ _TYPES: Mapping[str, ColumnType] = {
     "StatusType": ColumnType.STATUS,
     "EntityNameType": ColumnType.ENTITY_NAME,
 }
-_LOOKUPS = frozenset({"LookupType", "CustomerType", "OwnerType"})
-_DATE_ONLY = "DateOnly"
+_OWNER = "OwnerType"
+_LOOKUPS = frozenset({"LookupType", "CustomerType", _OWNER})
+_WITH_CHOICES = CHOICE_TYPES | {ColumnType.MULTI_SELECT, ColumnType.BOOLEAN}
 # What Dataverse keeps for itself; no question and no change is about it.
 _HOUSEKEEPING = frozenset(
     {
@@ -58,15 +59,29 @@ def described(definition: TableDefinition, known: Table | None) -> Table:
     """
     if known is None:
         return _own(definition)
-    added = [item for item in definition.columns.values() if item.custom and not _is_known(item, known)]
+    added = [item for item in _told(definition) if item.custom and item.name not in known.by_short_name]
     columns = {name: _refreshed(column, definition) for name, column in known.columns.items()}
     columns |= {column.name: column for column in _columns(added, definition.key)}
     navigations = {**known.navigations, **{item.name: item for item in _navigations(added)}}
     return replace(known, label=definition.label, columns=columns, navigations=navigations)
 
 
-def _is_known(item: ColumnDefinition, known: Table) -> bool:
-    return item.name in known.by_short_name
+def _told(definition: TableDefinition) -> list[ColumnDefinition]:
+    """The columns that may be read, without those that Dataverse keeps for itself."""
+    return [
+        item
+        for item in definition.columns.values()
+        if item.readable and item.name not in _HOUSEKEEPING and not _is_in_base_currency(item, definition)
+    ]
+
+
+def _is_in_base_currency(item: ColumnDefinition, definition: TableDefinition) -> bool:
+    """Whether it is what Dataverse adds to an amount: the same in the organisation's own currency.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/transaction-currency-currency-entity
+    """
+    amount = definition.columns.get(item.name.removesuffix("_base"))
+    return item.type == "MoneyType" and amount is not None and amount is not item and amount.type == item.type
 
 
 def _refreshed(column: Column, definition: TableDefinition) -> Column:
@@ -77,19 +92,28 @@ def _refreshed(column: Column, definition: TableDefinition) -> Column:
         column,
         label=live.label,
         max_length=live.max_length if column.max_length is not None else None,
+        minimum=column.minimum if live.minimum is None else live.minimum,
+        maximum=column.maximum if live.maximum is None else live.maximum,
+        required=column.required or _is_required(live),
+        on_create=column.on_create and live.on_create,
+        on_update=column.on_update and live.on_update,
         choices=live.choices if column.choices and live.choices else column.choices,
     )
 
 
+def _is_required(item: ColumnDefinition) -> bool:
+    """Whether it is marked so. The Web API enforces only what the system itself needs, so tools ask for less.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/entity-attribute-metadata#column-requirement-level
+    """
+    return item.required.endswith("Required")
+
+
 def _own(definition: TableDefinition) -> Table:
-    found = [
-        item
-        for item in definition.columns.values()
-        if item.readable and item.name not in _HOUSEKEEPING and not item.name.endswith("_base")
-    ]
+    found = _told(definition)
     columns = {column.name: column for column in _columns(found, definition.key)}
-    primary = definition.primary_name or definition.key
-    needed = definition.columns.get(primary)
+    name = columns.get(definition.primary_name or "")
+    primary = definition.key if name is None else name.name
     return Table(
         name=definition.name,
         entity_set=definition.entity_set,
@@ -99,7 +123,7 @@ def _own(definition: TableDefinition) -> Table:
         columns=columns,
         navigations={item.name: item for item in _navigations(found)},
         concise=_concise(primary, columns),
-        create_needs=(primary,) if needed is not None and needed.required.endswith("Required") else (),
+        create_needs=(primary,) if name is not None and name.required and name.on_create else (),
     )
 
 
@@ -118,7 +142,10 @@ def _concise(primary: str, columns: Mapping[str, Column]) -> tuple[str, ...]:
 def _columns(found: Iterable[ColumnDefinition], key: str) -> Iterator[Column]:
     for item in found:
         if item.type in _LOOKUPS:
-            yield lookup_column(item.name, item.label, item.targets)
+            lookup = lookup_column(item.name, item.label, item.targets)
+            # A row gets its owner by itself.
+            required = _is_required(item) and item.type != _OWNER
+            yield replace(lookup, required=required, custom=item.custom)
         elif (kind := _type(item)) is not None:
             yield _column(item, kind, key)
 
@@ -136,18 +163,17 @@ def _column(item: ColumnDefinition, kind: ColumnType, key: str) -> Column:
         max_length=item.max_length,
         minimum=item.minimum,
         maximum=item.maximum,
-        required=item.required.endswith("Required") and item.name != key,
+        required=_is_required(item) and item.name != key,
         on_create=item.on_create and kind is not ColumnType.STATE,
         on_update=item.on_update and item.name != key,
-        choices=item.choices
-        if kind in CHOICE_TYPES or kind in (ColumnType.MULTI_SELECT, ColumnType.BOOLEAN)
-        else (),
+        choices=item.choices if kind in _WITH_CHOICES else (),
+        custom=item.custom,
     )
 
 
 def _navigations(found: Iterable[ColumnDefinition]) -> Iterator[Navigation]:
     for item in found:
-        if item.type in _LOOKUPS and item.type != "OwnerType":
+        if item.type in _LOOKUPS and item.type != _OWNER:
             for table, name in item.navigations.items():
                 writable = item.on_create or item.on_update
                 yield Navigation(name, f"_{item.name}_value", table, item.label, writable=writable)

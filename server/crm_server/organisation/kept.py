@@ -33,17 +33,16 @@ class KeptTables:
         digest = hashlib.sha256(f"{address}\n{user}".encode()).hexdigest()[:16]
         return cls(folder / f"tables-{digest}.json")
 
-    def read(self, names: Iterable[str]) -> dict[str, Table] | None:
-        """The tables of these names; None where one of them is not there."""
+    def read(self, names: Iterable[str]) -> dict[str, Table]:
+        """Those of the tables of these names that are there."""
         try:
             kept = _adapter().validate_json(self.path.read_bytes())
         except FileNotFoundError:
-            return None
+            return {}
         except (OSError, ValidationError) as error:
             _log.warning("kept_tables_unreadable", problem=type(error).__name__)
-            return None
-        wanted = tuple(names)
-        return {name: kept[name] for name in wanted} if kept.keys() >= set(wanted) else None
+            return {}
+        return {name: kept[name] for name in names if name in kept}
 
     def write(self, tables: Mapping[str, Table]) -> None:
         """Keep these tables. That they cannot be kept is no reason to stop."""

@@ -1,31 +1,35 @@
-"""Reads the tables that the settings name; where that fails the standard description serves, and says so."""
+"""Reads the tables that the settings name, as the environment describes them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import anyio
 
 from crm_server.dataverse.client import DataverseClient
 from crm_server.dataverse.metadata import TableDefinition
 from crm_server.organisation.described import described
-from crm_tools.errors import CrmError, NotFoundError
+from crm_tools.errors import CrmError, NotFoundError, closest
 from crm_tools.tables import Table
-
-_NOT_READ = "The environment's own description could not be read; this is the standard one."
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What was learnt: tables by name, and in sentences what was not.
+    """What was learnt: tables by name, and by name why one was not read."""
 
-    ``whole`` is false when something could not be read that may be read another time.
-    """
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    unread: Mapping[str, CrmError] = field(default_factory=dict)
 
-    tables: Mapping[str, Table]
-    problems: tuple[str, ...] = ()
-    whole: bool = True
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The tables that the environment does not have."""
+        return tuple(name for name, error in self.unread.items() if isinstance(error, NotFoundError))
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left that may be read another time."""
+        return len(self.missing) == len(self.unread)
 
 
 async def learn(client: DataverseClient, names: Iterable[str], standard: Mapping[str, Table]) -> Learned:
@@ -43,15 +47,20 @@ async def learn(client: DataverseClient, names: Iterable[str], standard: Mapping
         for name in wanted:
             group.start_soon(read, name)
     tables: dict[str, Table] = {}
-    problems: list[str] = []
-    whole = True
+    unread: dict[str, CrmError] = {}
     for name in wanted:
-        known, answer = standard.get(name), found[name]
+        answer = found[name]
         if isinstance(answer, TableDefinition):
-            tables[name] = described(answer, known)
-            continue
-        problems.append(f"{name}: {answer.message}")
-        whole = whole and isinstance(answer, NotFoundError)
-        if known is not None:
-            tables[name] = replace(known, note=_NOT_READ)
-    return Learned(tables, tuple(problems), whole)
+            tables[name] = described(answer, standard.get(name))
+        else:
+            unread[name] = answer
+    return Learned(tables, unread)
+
+
+async def nearest_table(client: DataverseClient, name: str) -> str | None:
+    """The table of the environment whose name comes closest to one that it does not have."""
+    try:
+        known = await client.table_names()
+    except CrmError:
+        return None
+    return next(iter(closest(name, known, most=1)), None)

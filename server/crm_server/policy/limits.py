@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from crm_server.policy.model import Limits, Policy, Spent, Used
+from crm_tools.errors import PolicyDeniedError
 from crm_tools.operations import READING, Action
 
 
@@ -25,11 +26,15 @@ _DELETING = frozenset({Action.DELETE, Action.MERGE})
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A limit that counts in a sliding window. ``name`` is its key in a policy."""
+    """A limit that counts in a sliding window. ``name`` is its key in a policy.
+
+    A job of many rows is one write of many records: where ``by_rows`` is set each of its rows counts.
+    """
 
     name: str
     kind: Kind
     window: timedelta
+    by_rows: bool = True
 
     def concerns(self, action: Action) -> bool:
         """Whether an action uses something of it: what is no read is a write, and a merge also deletes."""
@@ -42,12 +47,15 @@ class Counted:
 
 
 COUNTED = (
-    Counted("writes_per_minute", Kind.WRITES, timedelta(minutes=1)),
+    Counted("writes_per_minute", Kind.WRITES, timedelta(minutes=1), by_rows=False),
     Counted("writes_per_day", Kind.WRITES, timedelta(days=1)),
     Counted("deletes_per_day", Kind.DELETES, timedelta(days=1)),
     Counted("records_per_day", Kind.RECORDS, timedelta(days=1)),
     Counted("rows_per_hour", Kind.ROWS, timedelta(hours=1)),
 )
+
+
+_BY_NAME = {counted.name: counted for counted in COUNTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,28 @@ def _left(limits: Limits, action: Action, used: Mapping[str, Used], whose: str) 
         if limit is not None and counted.concerns(action):
             one = used.get(counted.name, Used())
             yield Left(counted.name, whose, limit, max(0, limit - one.amount), one.frees)
+
+
+def require_left(policy: Policy, spent: Spent, rows: int) -> None:
+    """Refuse a job of more rows than are left.
+
+    Raises:
+        PolicyDeniedError: It has more.
+    """
+    for one in left(policy, Action.BULK, spent):
+        if _BY_NAME[one.name].by_rows and one.left < rows:
+            frees = f" More are left from {said(one.frees)}." if one.frees is not None else ""
+            raise PolicyDeniedError(
+                f"The job would change {rows:,} records, and {one.words.partition(',')[0]}.{frees} Import "
+                "fewer rows. Nothing was changed.",
+                rules=(f"limit:{one.name}",),
+            )
+
+
+def after(one: Left, rows: int) -> Left:
+    """What is left after a write of so many rows."""
+    used = rows if _BY_NAME[one.name].by_rows else 1
+    return replace(one, left=max(0, one.left - used))
 
 
 def closing(limits: Limits, action: Action) -> tuple[str, ...]:

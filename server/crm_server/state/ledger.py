@@ -84,7 +84,7 @@ def _count(
         and connection.execute(_known(by_caller), values).first() is not None
     ):
         return Used()
-    total, oldest = connection.execute(_total(of_records, by_caller), values).one()
+    total, oldest = connection.execute(_total(of_records, counted.by_rows, by_caller), values).one()
     if not total:
         return Used()
     return Used(int(total), datetime.fromtimestamp(oldest, UTC) + counted.window)
@@ -96,10 +96,18 @@ _TAKE_ROWS = insert(USES).returning(USES.c.id)
 
 
 @cache
-def _total(of_records: bool, by_caller: bool) -> Select[int, float]:
-    records: ColumnElement[int] = func.count(func.distinct(USES.c.record))
-    amount = records if of_records else func.coalesce(func.sum(USES.c.amount), 0)
-    return select(amount, func.min(USES.c.at)).where(*_within(by_caller))
+def _total(of_records: bool, by_rows: bool, by_caller: bool) -> Select[int, float]:
+    """How much was used, and when the first of it was.
+
+    A record counts once however often it was changed; a job of many rows stands for as many records.
+    """
+    within = _within(by_caller)
+    if of_records:
+        most, first = func.max(USES.c.amount).label("amount"), func.min(USES.c.at).label("at")
+        records = select(most, first).where(*within).group_by(USES.c.record).subquery()
+        return select(func.coalesce(func.sum(records.c.amount), 0), func.min(records.c.at))
+    amount: ColumnElement[int] = func.sum(USES.c.amount) if by_rows else func.count()
+    return select(func.coalesce(amount, 0), func.min(USES.c.at)).where(*within)
 
 
 @cache

@@ -120,11 +120,19 @@ class State:
         await self._store.run(lambda connection: ledger.settle(connection, reserved.ids, rows))
 
     async def begin_write(
-        self, policy: Policy, change: Change, fingerprint: str, judge: Judge, event: Mapping[str, Any]
+        self,
+        policy: Policy,
+        change: Change,
+        fingerprint: str,
+        judge: Judge,
+        event: Mapping[str, Any],
+        *,
+        rows: int = 1,
     ) -> Begun:
         """Take a write from the budgets, use its approval up, and note it in the journal and the audit.
 
-        All of it or nothing. ``judge`` raises what keeps the write from being sent.
+        All of it or nothing. ``judge`` raises what keeps the write from being sent. ``rows`` is how many
+        records it changes.
 
         Raises:
             ApprovalError: The approval does not hold (any more).
@@ -138,7 +146,7 @@ class State:
             judge(spent)
             if change.plan is not None:
                 plans.use(connection, change.plan, change.caller, fingerprint, now)
-            ledger.reserve(connection, change.caller, change.action, change.record, 1, now)
+            ledger.reserve(connection, change.caller, change.action, change.record, rows, now)
             change_id = journal.begin(connection, change, now)
             audit.append(connection, self._keys, {**event, "kind": "write begun", "change": change_id}, now)
             self._prune(connection, now)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import bpe_openai
 
+from crm_prompts import load_prompts
 from crm_sandbox.coverage import markdown_table
 from crm_sandbox.operations import registry
 from crm_sandbox.queries.operators import OPERATORS
@@ -145,12 +146,22 @@ def sandbox_operators() -> str:
     )
 
 
+def prompts_table() -> str:
+    """Every prompt with its arguments; those in brackets may be left out."""
+    rows = []
+    for prompt in load_prompts():
+        names = (f"{item.name}" if item.required else f"[{item.name}]" for item in prompt.arguments)
+        rows.append(f"| `{prompt.name}` | {' '.join(names)} | {prompt.description} |")
+    return "\n".join(["| prompt | arguments | what it does |", "|---|---|---|", *rows])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "modes": modes_table,
     "tools": tools_table,
     "toolsets": toolsets_table,
     "all-tools": own_tools_table,
+    "prompts": prompts_table,
     "missing": markdown_table,
     "policy-keys": reference_table,
     "policy-case-keys": cases_table,

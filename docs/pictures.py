@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/views.md from sample results: ``uv run python -m docs.pictures``.
+"""Draws the pictures of docs/tools.md from sample results: ``uv run python -m docs.pictures``.
 
 They are made by the system's Chromium, so they are looked at by people and not compared by a test.
 """

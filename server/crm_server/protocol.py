@@ -95,9 +95,10 @@ def _request_state(application: Application) -> RequestStateSecurity:
 
 
 class _Subscribers:
-    """Clients of the stateless era that listen: ``subscriptions/listen``, whose answer is a stream of changes.
+    """Clients of the stateless era that listen: the answer to ``subscriptions/listen`` is a stream of changes.
 
-    In the handshake era a session is told itself (:meth:`Application.listens`).
+    In the handshake era a session is told itself (:meth:`Application.listens`). MCP specification,
+    "Subscriptions".
     """
 
     def __init__(self) -> None:
@@ -105,6 +106,7 @@ class _Subscribers:
         self.listen = ListenHandler(self._bus, max_subscriptions=_MOST_SUBSCRIPTIONS)
 
     async def send_tool_list_changed(self) -> None:
+        """Tell those who want to know that there are other tools."""
         await self._bus.publish(ToolsListChanged())
 
 

@@ -10,6 +10,7 @@ import pytest
 from mcp import Client, MCPError
 
 from crm_prompts import load_prompts
+from crm_tools.own_tools import own_tools
 from tests.interaction.conftest import Connect
 from tests.interaction.connecting import Human
 
@@ -39,8 +40,10 @@ async def new_lead(client: Client, **columns: Any) -> dict[str, Any]:
     return (await ok(client, "create_lead", lastname=unique, subject="Licences", **columns))["record"]
 
 
-OWN_TOOLS = {"list_changes", "undo_change"}
+OWN_TOOLS = {tool.name for tool in own_tools()}
 """Those that stand for no operation of the API description."""
+READING = ("list_", "get_", "find_", "summarize_", "describe_", "whoami")
+REPLACING = ("update_", "delete_", "undo_", "qualify_", "close_", "reopen_")
 
 
 async def test_the_usual_tools_are_listed_with_titles_hints_and_operation_ids(connect: Connect) -> None:

@@ -12,7 +12,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 
 from tests.interaction.connecting import environment
 
-LARGEST_TOOL_LIST = 25_000
+LARGEST_TOOL_LIST = 32_000
 
 
 def conversation(*messages: dict[str, Any]) -> dict[int, tuple[dict[str, Any], int]]:

@@ -50,13 +50,15 @@ class Organisation:
     """The sandbox behind a door that counts who asks for metadata, and may keep it shut.
 
     ``refusing`` is the status that requests of metadata are answered with: 403 for a user without the
-    privilege, 503 for a service that is down.
+    privilege, 500 for a service that does not work. ``told`` replaces parts of what metadata says by texts
+    that are no longer.
     """
 
     def __init__(self, tables: tuple[Path, ...] = (PROJECTS,)) -> None:
         self.app = create_app(tables=tables, accounts=20)
         self.metadata_trips = 0
         self.refusing: int | None = None
+        self.told: dict[bytes, bytes] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = await _whole(receive)
@@ -65,7 +67,17 @@ class Organisation:
             if self.refusing is not None:
                 await _refuse(body, self.refusing, scope, send)
                 return
-        await self.app(scope, _once(body), send)
+        await self.app(scope, _once(body), self._retold(send))
+
+    def _retold(self, send: Any) -> Any:
+        async def retold(message: dict[str, Any]) -> None:
+            if content := message.get("body"):
+                for said, instead in self.told.items():
+                    content = content.replace(said, instead.ljust(len(said)))
+                message = {**message, "body": content}
+            await send(message)
+
+        return retold
 
     @asynccontextmanager
     async def as_administrator(self) -> AsyncIterator[Crm]:
@@ -115,8 +127,7 @@ async def _refuse(body: bytes, status: int, scope: Any, send: Any) -> None:
         )
         error = part * body.count(b"HTTP/1.1") + "--r--\r\n"
         kind, status = b"multipart/mixed; boundary=r", 200
-    headers = [(b"content-type", kind), (b"retry-after", b"0")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", kind)]})
     await send({"type": "http.response.body", "body": error.encode()})
 
 
@@ -184,7 +195,7 @@ async def refused(client: Client, tool: str, **arguments: Any) -> dict[str, Any]
     """The error of a call that is refused."""
     result = await client.call_tool(tool, arguments)
     assert result.is_error, result.content
-    error: dict[str, Any] = json.loads(result.content[0].text)["error"]  # type: ignore[union-attr]  # ours is text
+    error: dict[str, Any] = json.loads(result.content[0].text)["error"]  # type: ignore[union-attr]  # it is text
     return error
 
 

@@ -1,4 +1,4 @@
-"""Columns that an organisation added to a standard table come along with it, wherever the table is worked on."""
+"""Columns that an organisation added to a standard table come along with it wherever it is worked on."""
 
 from __future__ import annotations
 

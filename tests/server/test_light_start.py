@@ -30,7 +30,7 @@ configure_logging("info")
 start_tracing({})
 application = build_application(Settings(), sandbox=True)
 build_server(application)
-assert len(application.caller.tools()) == 22
+assert len(application.caller.tools()) == 32
 print(" ".join(name for name in sys.modules))
 """
 

@@ -168,7 +168,7 @@ def untold_label(column: Column) -> str | None:
     if not column.custom:
         return None
     name = _letters(column.short_name.partition("_")[2])
-    told = (name, name.removesuffix("id"), name.removesuffix("code"))
+    told = (_letters(column.short_name), name, name.removesuffix("id"), name.removesuffix("code"))
     return None if _letters(column.label) in told else column.label
 
 

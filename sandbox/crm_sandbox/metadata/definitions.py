@@ -122,6 +122,7 @@ def column_definition(table: Table, column: Column) -> Definition:
         "EntityLogicalName": table.name,
         "AttributeType": _TYPES.get(column.type, column.type.value),
         "AttributeTypeName": {"Value": f"{_type_name(column)}Type"},
+        "AutoNumberFormat": "" if column.type is ColumnType.STRING else None,
         "DisplayName": label(column.label),
         "Description": label(column.description),
         "RequiredLevel": _managed("canmodifyrequirementlevelsettings", column.required.value),

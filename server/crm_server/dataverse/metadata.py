@@ -39,6 +39,7 @@ _COLUMN = (
     "IsValidForRead",
     "IsCustomAttribute",
     "AttributeOf",
+    "AutoNumberFormat",
 )
 _FACTS: Mapping[str, tuple[str, ...]] = {
     "String": ("MaxLength", "FormatName"),
@@ -81,6 +82,11 @@ class ColumnDefinition:
     custom: bool = False
     date_only: bool = False
     """A date without a time, on the wire too."""
+    generated: bool = False
+    """Whether Dataverse numbers it where no value is given.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/create-auto-number-attributes
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +217,7 @@ def _column(
         choices=_choices(facts.get("OptionSet") or {}),
         custom=row.get("IsCustomAttribute") is True,
         date_only=_value(facts.get("DateTimeBehavior")) == "DateOnly",
+        generated=bool(row.get("AutoNumberFormat")),
     )
 
 

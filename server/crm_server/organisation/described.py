@@ -114,6 +114,7 @@ def _own(definition: TableDefinition) -> Table:
     columns = {column.name: column for column in _columns(found, definition.key)}
     name = columns.get(definition.primary_name or "")
     primary = definition.key if name is None else name.name
+    needed = name is not None and name.required and name.on_create
     return Table(
         name=definition.name,
         entity_set=definition.entity_set,
@@ -123,7 +124,7 @@ def _own(definition: TableDefinition) -> Table:
         columns=columns,
         navigations={item.name: item for item in _navigations(found)},
         concise=_concise(primary, columns),
-        create_needs=(primary,) if name is not None and name.required and name.on_create else (),
+        create_needs=(primary,) if needed and not definition.columns[primary].generated else (),
     )
 
 

@@ -50,10 +50,8 @@ class NamedTables:
             elif name in standard:
                 serving[name] = replace(standard[name], note=NOT_READ)
         for name, error in learned.unread.items():
-            known = "the last" if name in kept else "the standard" if name in standard else "no"
-            _log.warning(
-                "table_not_described", table=name, problem=error.message, serves=f"{known} description"
-            )
+            which = "the last" if name in kept else "the standard" if name in standard else "none"
+            _log.warning("table_not_described", table=name, problem=error.message, description=which)
         self._last = serving
         if learned.tables and learned.whole:
             self.keep(serving)

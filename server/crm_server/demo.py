@@ -1,4 +1,4 @@
-"""The demonstration: the real server over stdio, a real MCP client, the embedded CRM and three jobs.
+"""The demonstration: the real server over stdio, a real MCP client, the embedded CRM and four jobs.
 
 Nothing here is staged but the requests: every answer and every policy decision comes from the server.
 """
@@ -20,6 +20,7 @@ from crm_server.demo_output import JsonLines, ReadableText
 from crm_server.settings import PREFIX
 
 CITY = "Seattle"
+CUSTOMER = "Northwind Traders"
 
 
 class Output(Protocol):
@@ -31,8 +32,10 @@ class Output(Protocol):
     def call(self, tool: str, arguments: Mapping[str, Any]) -> None:
         """A tool is called."""
 
-    def answer(self, content: Mapping[str, Any], is_error: bool, policy: Mapping[str, Any] | None) -> None:
-        """What the server answered, and the policy's decision."""
+    def answer(
+        self, content: Mapping[str, Any], text: str | None, is_error: bool, policy: Mapping[str, Any] | None
+    ) -> None:
+        """What the server answered, as a model reads it where that is no JSON, and the policy's decision."""
 
     def asked(self, question: str, answered: str) -> None:
         """A human was asked, and what the human said."""
@@ -56,8 +59,8 @@ class Assistant:
         """Call a tool; ``fails`` says that a refusal is expected."""
         self.output.call(tool, arguments)
         result = await self.client.call_tool(tool, arguments)
-        content = _content(result)
-        self.output.answer(content, bool(result.is_error), (result.meta or {}).get("policy"))
+        content, text = _content(result)
+        self.output.answer(content, text, bool(result.is_error), (result.meta or {}).get("policy"))
         if bool(result.is_error) != fails:
             raise DemoError(f"{tool} {'succeeded' if fails else 'failed'} against expectation")
         return content
@@ -71,6 +74,7 @@ async def run_demo(as_json: bool) -> int:
     try:
         async with _assistant(output) as client:
             assistant = Assistant(client, output)
+            await _ask_in_own_words(assistant)
             await _ask_about_accounts(assistant)
             await _enter_a_lead(assistant)
         await _agent_run(output)
@@ -93,9 +97,33 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield error
 
 
-async def _ask_about_accounts(assistant: Assistant) -> None:
+async def _ask_in_own_words(assistant: Assistant) -> None:
     assistant.output.job(
         1,
+        "One thought, one call",
+        f'"What is open at {CUSTOMER}, and who should I call?" - "How does the pipeline look?" - '
+        '"We lost their first deal on price."',
+    )
+    overview = await assistant.call("get_overview", record=CUSTOMER)
+    await assistant.call(
+        "summarize_records",
+        table="opportunity",
+        by=["stepname"],
+        measures=["count", "sum estimatedvalue"],
+        where=[{"column": "Status", "op": "eq", "value": "Open"}],
+    )
+    await assistant.call(
+        "close_opportunity",
+        opportunity=overview["opportunities"]["records"][0]["name"],
+        outcome="lost",
+        reason="Out-Sold",
+        note="They found a lower price.",
+    )
+
+
+async def _ask_about_accounts(assistant: Assistant) -> None:
+    assistant.output.job(
+        2,
         "Ask about accounts",
         f'"Which are our largest accounts in {CITY}, and who do we know at the biggest one?"',
     )
@@ -118,7 +146,7 @@ async def _ask_about_accounts(assistant: Assistant) -> None:
 
 async def _enter_a_lead(assistant: Assistant) -> None:
     assistant.output.job(
-        2,
+        3,
         "Enter a lead from a chat",
         '"Just met Maria Campbell, purchasing manager at Tailspin Toys. She wants a quote for 200 licences, '
         'budget about 50,000. maria.campbell@tailspintoys.example, found us on the web. Put that in."',
@@ -144,7 +172,7 @@ async def _enter_a_lead(assistant: Assistant) -> None:
 
 async def _agent_run(output: Output) -> None:
     output.job(
-        3,
+        4,
         "An agent cleans up the pipeline",
         "An agent that nobody watches moves an overdue opportunity and tries to delete it. "
         "Then a person looks on, while the agent deletes a deal that was lost long ago.",
@@ -196,12 +224,15 @@ def _assistant(output: Output, human: Callable[[str], bool] | None = None) -> Cl
     return Client(server, elicitation_callback=elicit if human is not None else None)
 
 
-def _content(result: CallToolResult) -> dict[str, Any]:
+def _content(result: CallToolResult) -> tuple[dict[str, Any], str | None]:
+    """The answer, and the text that stands for it where that is made for reading."""
     text = result.content[0]
     if not isinstance(text, TextContent):
         raise DemoError("an answer is not text")
-    content: dict[str, Any] = json.loads(text.text)
-    return content
+    if result.structured_content is None or text.text.startswith("{"):
+        content: dict[str, Any] = json.loads(text.text)
+        return content, None
+    return result.structured_content, text.text
 
 
 def _own_command() -> tuple[str, list[str]]:

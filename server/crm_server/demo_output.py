@@ -22,9 +22,12 @@ class JsonLines:
         """A tool is called."""
         self._write(event="call", tool=tool, arguments=dict(arguments))
 
-    def answer(self, content: Mapping[str, Any], is_error: bool, policy: Mapping[str, Any] | None) -> None:
+    def answer(
+        self, content: Mapping[str, Any], text: str | None, is_error: bool, policy: Mapping[str, Any] | None
+    ) -> None:
         """The server answered."""
-        self._write(event="answer", is_error=is_error, content=dict(content), policy=policy)
+        said = {} if text is None else {"text": text}
+        self._write(event="answer", is_error=is_error, content=dict(content), **said, policy=policy)
 
     def asked(self, question: str, answered: str) -> None:
         """A human was asked."""
@@ -59,9 +62,14 @@ class ReadableText:
         for name, value in arguments.items():
             self._line(f"    {name}: {value if isinstance(value, str) else json.dumps(value)}")
 
-    def answer(self, content: Mapping[str, Any], is_error: bool, policy: Mapping[str, Any] | None) -> None:
+    def answer(
+        self, content: Mapping[str, Any], text: str | None, is_error: bool, policy: Mapping[str, Any] | None
+    ) -> None:
         """The server answered."""
-        if is_error:
+        if text is not None:
+            for line in text.splitlines():
+                self._line(_cut(f"  {line}"))
+        elif is_error:
             self._paragraph(f"refused: {content['error']['message']}", indent="  ")
         elif "records" in content:
             self._records(content)

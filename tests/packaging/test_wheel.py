@@ -67,7 +67,7 @@ def test_the_installed_wheel_runs_the_demo(wheel: Path, tmp_path: Path) -> None:
     events = [json.loads(line) for line in finished.stdout.splitlines()]
     assert events[-1]["event"] == "end"
     assert events[-1]["ok"] is True
-    assert [event["number"] for event in events if event["event"] == "job"] == [1, 2, 3]
+    assert [event["number"] for event in events if event["event"] == "job"] == [1, 2, 3, 4]
     refused = [event for event in events if event["event"] == "answer" and event["is_error"]]
     assert len(refused) == 1
     assert refused[0]["content"]["error"]["code"] == "not_approved"

@@ -39,12 +39,21 @@ class Trail:
     tool: str = ""
     request_id: str = ""
     decision: Decision | None = None
+    is_change: bool = False
+    """Whether the decision is one on a change."""
     judged: list[tuple[Access, Decision]] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     rows: int = 0
     changes: list[str] = field(default_factory=list)
     left: tuple[limits.Left, ...] = ()
     warnings: list[str] = field(default_factory=list)
+
+    def decided(self, judgement: Judgement) -> None:
+        """Note the decision that the call comes down to: that on its change, whatever is read afterwards."""
+        reading = all(access.action in READING for access, _ in judgement.parts)
+        if reading and self.is_change and judgement.decision.outcome is not Outcome.DENIED:
+            return
+        self.decision, self.is_change = judgement.decision, not reading
 
     def touched(self, record: str) -> None:
         """Note the id of a record, once."""
@@ -144,7 +153,7 @@ class Session:
         Raises:
             PolicyDeniedError: It denies.
         """
-        self.trail.decision = judgement.decision
+        self.trail.decided(judgement)
         if judgement.decision.outcome is Outcome.DENIED:
             raise PolicyDeniedError(judgement.decision.reason, rules=judgement.decision.rules)
         return judgement

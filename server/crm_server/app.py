@@ -158,7 +158,7 @@ def build_application(
         environment = address
     state = _state(settings, now, in_memory=sandbox or asgi_app is not None)
     crm = Crm(address, environment, tables, policies.current, lambda: connection.client, now, state)
-    crm.zone, crm.files = settings.time_zone, settings.files
+    crm.zone, crm.locale, crm.files = settings.time_zone, settings.locale, settings.files
     if not state.in_memory:
         crm.jobs = KeptJobs(state_folder() / "imports", address)
     tools = chosen_tools(settings, tables)

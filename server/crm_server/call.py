@@ -25,6 +25,7 @@ from crm_server.policy.model import Decision, Policy, Principal
 from crm_server.tracing import describe_call, trace_id
 from crm_tools.catalogue import AnyTool
 from crm_tools.errors import AnswerTooLargeError, CrmError, InternalError
+from crm_tools.forms import Form, form_of
 from crm_tools.rendering import rendered
 
 _LITTLE = 3
@@ -206,6 +207,9 @@ class Caller:
                 await session.settle()
         return replace(answer, environment=self.environment())
 
+    def _form(self) -> Form:
+        return form_of(self._crm.zone, self._crm.locale, self._crm.tables.values())
+
     async def _answer(
         self, tool: AnyTool, arguments: Mapping[str, Any], gateway: Gateway, trail: Trail
     ) -> CallAnswer:
@@ -214,7 +218,7 @@ class Caller:
             answered = await tool.run(arguments, self._crm.tables, gateway)
             content = _with_notes(answered, trail)
             detailed = arguments.get("format") == "detailed"
-            reading = rendered(content, self._crm.zone, detailed=detailed) if tool.renders else None
+            reading = rendered(content, self._form(), detailed=detailed) if tool.renders else None
             return _bounded(CallAnswer(content, decision=trail.decision, left=trail.left, reading=reading))
         except InputNeededError:
             log.info("approval asked", tool=tool.name, table=trail.table, effect=trail.effect)

@@ -95,7 +95,7 @@ def _request_state(application: Application) -> RequestStateSecurity:
 
 
 class _Subscribers:
-    """Clients of the stateless era that listen: the answer to ``subscriptions/listen`` is a stream of changes.
+    """Clients of the stateless era: ``subscriptions/listen`` is answered with a stream of changes.
 
     In the handshake era a session is told itself (:meth:`Application.listens`). MCP specification,
     "Subscriptions".
@@ -137,7 +137,7 @@ class _Adapter:
         modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
         approver = _TwoCallApprover(context, params) if modern else _AskingApprover(context)
         try:
-            with callers.called_with(getattr(context.request, "headers", None)):
+            with callers.called_by(callers.of_request(context.request)):
                 await self._application.refresh_tables()
                 return await self._answer(params, approver, _teller(context))
         except UnknownToolError as error:

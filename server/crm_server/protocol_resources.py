@@ -28,8 +28,8 @@ _CONSULTED = {tool.name: tool for tool in (*own_tools(), complete_tool(), list_v
 
 def principal_of(application: Application) -> Principal:
     """Who calls: told by the transport, or whoever runs the server."""
-    name = callers.name()
-    return Principal(name) if name else application.local
+    caller = callers.present()
+    return application.local if caller is None else Principal(caller.name, caller.roles)
 
 
 class ResourceAdapter:
@@ -120,7 +120,7 @@ class ResourceAdapter:
     ) -> CallAnswer | None:
         tool = _CONSULTED[name]
         try:
-            with callers.called_with(getattr(context.request, "headers", None)):
+            with callers.called_by(callers.of_request(context.request)):
                 principal = principal_of(self._application)
                 return await self._application.caller.consult(tool, arguments, principal, _NobodyAsked())
         except UnknownToolError:

@@ -104,6 +104,12 @@ SETTINGS = (
         "Europe/Berlin",
     ),
     Setting(
+        "DYNAMICS_LOCALE",
+        "locale",
+        "How those who ask write numbers, amounts and dates; plain numbers and ISO dates unless set",
+        "de-DE",
+    ),
+    Setting(
         "DYNAMICS_FILES",
         "files",
         "Folder that imports read CSV files from and exports write to; none unless set",
@@ -142,6 +148,7 @@ class Settings:
     toolsets: tuple[str, ...] | None = None
     tables: tuple[str, ...] = ()
     time_zone: ZoneInfo = UTC_ZONE
+    locale: str | None = None
     files: Path | None = None
     log_level: str = "info"
 
@@ -232,6 +239,20 @@ def _zone(text: str) -> ZoneInfo:
         ) from None
 
 
+def _locale(text: str) -> str:
+    # Loaded only where the setting is used.
+    from babel import Locale, UnknownLocaleError, localedata
+
+    try:
+        Locale.parse(text, sep="-")
+    except (UnknownLocaleError, ValueError, TypeError):
+        known = [name.replace("_", "-") for name in localedata.locale_identifiers()]
+        near = closest(text.replace("_", "-"), known, most=1)
+        hint = f" Did you mean {near[0]}?" if near else " An example is de-DE."
+        raise SettingsError(f"DYNAMICS_LOCALE knows no {text[:80]!r}.{hint}") from None
+    return text
+
+
 def _folder(text: str) -> Path:
     folder = Path(text).expanduser().absolute()
     if not folder.is_dir():
@@ -244,6 +265,7 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "state": state_url,
     "tables": table_names,
     "time_zone": _zone,
+    "locale": _locale,
     "files": _folder,
     "keep_changes_days": _days("DYNAMICS_KEEP_CHANGES_DAYS"),
     "keep_audit_days": _days("DYNAMICS_KEEP_AUDIT_DAYS"),

@@ -145,7 +145,7 @@ def organisation(*tables: Path) -> Iterator[Organisation]:
 async def application_for(
     crm: Any, settings: Settings, clock: Clock | None = None
 ) -> AsyncIterator[Application]:
-    """The server's application, started as the command line does: tables that are not known are read first."""
+    """The server's application, started as the command line does: the tables are read first."""
     application = build_application(
         settings,
         asgi_app=crm,
@@ -195,7 +195,8 @@ async def refused(client: Client, tool: str, **arguments: Any) -> dict[str, Any]
     """The error of a call that is refused."""
     result = await client.call_tool(tool, arguments)
     assert result.is_error, result.content
-    error: dict[str, Any] = json.loads(result.content[0].text)["error"]  # type: ignore[union-attr]  # it is text
+    (content,) = result.content
+    error: dict[str, Any] = json.loads(content.text)["error"]  # type: ignore[union-attr]  # it is text
     return error
 
 

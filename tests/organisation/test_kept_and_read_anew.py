@@ -243,6 +243,26 @@ async def test_clients_that_listen_are_told_of_a_change_once(
 
 
 @pytest.mark.parametrize("era", ERAS)
+async def test_a_change_that_is_in_no_tool_is_known_and_told_to_nobody(era: Era, tmp_path: Path) -> None:
+    clock = Clock()
+    policy = tmp_path / "policy.toml"
+    policy.write_text('extends = "sales-assistant"\n')
+    chosen = Settings(tables=NAMED, toolsets=("compact", "insight"), policy=str(policy))
+    with organisation() as crm:
+        async with (
+            application_for(crm, chosen, clock) as application,
+            listening_client(application, era) as (client, ear),
+        ):
+            await a_column_is_added(crm)
+            clock.passes(minutes=15)
+            assert "new_region" in str(await done(client, "describe_table", table="account"))
+            policy.write_text('extends = "sales-assistant"\n# The same as before.\n')
+            assert await application.reload_policy() is None
+            await client.list_tools()
+            assert ear.heard == 0
+
+
+@pytest.mark.parametrize("era", ERAS)
 async def test_a_table_that_was_removed_takes_its_tools_along(era: Era) -> None:
     clock = Clock()
     with organisation() as crm:

@@ -29,7 +29,7 @@ from crm_sandbox.identity import (
 )
 from crm_server.settings import Settings
 from crm_server.sign_in import provider_for
-from crm_server.sign_in.callers import called_with
+from crm_server.sign_in.callers import called_by, of_headers
 from crm_server.sign_in.clouds import CLOUDS, authority_of, cloud_of
 from crm_server.sign_in.people import Person, WithCode, in_browser
 from crm_server.sign_in.storage import forget, token_cache, token_file
@@ -231,12 +231,12 @@ async def test_each_caller_acts_with_their_own_rights(tenant):
     chosen = provider(tenant, "on-behalf-of", client_secret=DEFAULT_CLIENT_SECRET)
     with pytest.raises(SignInError, match="caller"):
         await chosen.token()
-    with called_with({"authorization": f"Bearer {user_token_for_the_application(tenant)}"}):
+    with called_by(of_headers({"authorization": f"Bearer {user_token_for_the_application(tenant)}"})):
         found = await claims(tenant, chosen)
         first = await chosen.token()
     assert (found.object_id, found.is_application) == (ADA.object_id, False)
     for other in ("Bearer something-else-entirely", "Basic something-else-entirely", "Bearer short", ""):
-        with called_with({"authorization": other}), pytest.raises(SignInError):
+        with called_by(of_headers({"authorization": other})), pytest.raises(SignInError):
             await chosen.token()
     assert "something-else" not in repr(chosen.__dict__)
     assert first not in repr(chosen.__dict__)

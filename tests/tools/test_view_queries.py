@@ -136,7 +136,7 @@ def test_moments_without_an_offset_are_in_the_zone_of_those_who_ask() -> None:
             "its link-entity has filter",
         ),
         ("<link-entity name='contact' link-type='outer'><link-entity name='lead'/></link-entity>", "lead"),
-        ("<attribute name='revenue' aggregate='sum' alias='a'/>", "aggregate"),
+        ("<attribute name='revenue' aggregate='sum' alias='a'/>", "its attribute has a"),
         ("<order attribute='new_colour'/>", "sorted by new_colour"),
         ("<order alias='a'/>", "its order has alias"),
         ("<script>x</script>", "its entity has script"),

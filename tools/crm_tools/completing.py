@@ -38,8 +38,8 @@ async def complete(arguments: Mapping[str, Any], tables: Tables, port: CrmPort) 
         return _values([name for column in columns for name in (column.short_name, column.label)], text)
     if kind == LABEL:
         column = column_named(arguments["column"], table)
-        readable = port.readable(table.name, (column.name,))
-        return _values([choice.label for choice in column.choices] if readable else [], text)
+        shown = port.readable(table.name, (column.name,))
+        return _values([choice.label for choice in column.choices] if shown else [], text)
     if kind == RECORD:
         return await _names(table, text, tables, port)
     if kind == VIEW:

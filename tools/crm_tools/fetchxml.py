@@ -50,10 +50,9 @@ def unusable(why: str) -> InputError:
     return InputError(f"This view cannot be shown here: {why}. Ask with query_records and where instead.")
 
 
-def shown(name: object) -> str:
+def shown(name: str | None) -> str:
     """A name of the view for a message; nothing of it where it is no name."""
-    text = str(name)
-    return text if _NAME.fullmatch(text) else "(not a name)"
+    return name if name is not None and _NAME.fullmatch(name) else "(not a name)"
 
 
 class _Builder(TreeBuilder):

@@ -179,7 +179,7 @@ class _Writer:
         match node:
             case nodes.BoolOp(op=op, left=left, right=right):
                 word = "and" if isinstance(op, nodes.And) else "or"
-                return f"{self._operand(left, table)} {word} {self._operand(right, table)}"
+                return f"{self._operand(left, op, table)} {word} {self._operand(right, op, table)}"
             case nodes.UnaryOp(op=nodes.Not(), operand=operand):
                 return f"not ({self.condition(operand, table)})"
             case nodes.Compare():
@@ -190,11 +190,13 @@ class _Writer:
                 return self._lambda(node, table)
         raise self._not_a_condition()
 
-    def _operand(self, node: ast._Node, table: Table) -> str:
+    def _operand(self, node: ast._Node, around: ast._BoolOpToken, table: Table) -> str:
+        """One side of ``and`` or ``or``. A row of the same word nests no parentheses: services bound those."""
         from odata_query import ast as nodes
 
         text = self.condition(node, table)
-        return f"({text})" if isinstance(node, nodes.BoolOp) else text
+        is_other = isinstance(node, nodes.BoolOp) and type(node.op) is not type(around)
+        return f"({text})" if is_other else text
 
     def _not_a_condition(self) -> FilterSyntaxError:
         return FilterSyntaxError(

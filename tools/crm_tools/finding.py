@@ -96,7 +96,7 @@ async def _hits(
     for table, key in found or ():
         if table in searched:
             hits.setdefault(table, []).append(key)
-    return hits
+    return {name: hits[name] for name in searched if name in hits}
 
 
 def _containing(

@@ -1,6 +1,7 @@
 """Answers as text of few tokens: rows that are alike as a table, facts a line each, names for lookups.
 
-The same facts as the structured content, which has the ids besides. Moments are in the user's time zone.
+The same facts as the structured content, which has the ids besides. Numbers and moments are written in the
+form of those who ask (:mod:`crm_tools.forms`).
 """
 
 from __future__ import annotations
@@ -8,10 +9,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import date, datetime
 from typing import Any
 
+from crm_tools.forms import Form
+
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_CURRENCIES = ("currency", "transactioncurrencyid")
+"""Where an answer says the code of the currency that the amounts beside it have."""
 _UNREAD = frozenset({"etag", "url", "record_url"})
 """What a concise text leaves out; the structured content has it."""
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -19,11 +26,12 @@ _CHARACTERS_A_TOKEN = 3
 """A cautious estimate: tokenizers differ, and numbers and names take more tokens than prose."""
 
 
-def rendered(content: Mapping[str, Any], zone: tzinfo, *, detailed: bool = False) -> str:
+def rendered(content: Mapping[str, Any], form: Form, *, detailed: bool = False) -> str:
     """The answer as text; ``detailed`` shows ids in rows as well."""
+    currency = _currency_in(content, None)
     lines: list[str] = []
     for name, value in content.items():
-        lines += _part(name, value, zone, detailed)
+        lines += _part(name, value, form, currency, detailed)
     return "\n".join(lines)
 
 
@@ -82,34 +90,46 @@ def _replaced(content: Mapping[str, Any], path: str, items: Sequence[Any]) -> di
     return {**content, name: _replaced(content[name], inner, items) if inner else list(items)}
 
 
-def _part(name: str, value: Any, zone: tzinfo, detailed: bool) -> list[str]:
+def _part(name: str, value: Any, form: Form, currency: str | None, detailed: bool) -> list[str]:
     if name in _UNREAD and not detailed:
         return []
     if isinstance(value, Mapping) and not _is_lookup(value):
         if not value:
             return []
         told = value if detailed else _told(value)
-        inner = [line for key, item in told.items() for line in _part(key, item, zone, detailed)]
+        own = _currency_in(value, currency)
+        inner = [line for key, item in told.items() for line in _part(key, item, form, own, detailed)]
         return [f"{name}:", *(f"  {line}" for line in inner)]
     if isinstance(value, list | tuple):
-        return _list(name, value, zone, detailed)
-    return [f"{name}: {_cell(value, zone)}"]
+        return _list(name, value, form, currency, detailed)
+    return [f"{name}: {_cell(value, form, name, currency)}"]
 
 
-def _list(name: str, items: Sequence[Any], zone: tzinfo, detailed: bool) -> list[str]:
+def _list(name: str, items: Sequence[Any], form: Form, currency: str | None, detailed: bool) -> list[str]:
     if not items:
         return [f"{name}: none"]
     if not all(isinstance(item, Mapping) for item in items):
-        return [f"{name}: {', '.join(str(_cell(item, zone)) for item in items)}"]
+        return [f"{name}: {', '.join(_cell(item, form) for item in items)}"]
     header = list(dict.fromkeys(key for item in items for key in item))
     if not detailed and _names_differ(items):
         header = [key for key in header if key not in _UNREAD and not _holds_ids(items, key)] or header
+
+    def cell(item: Mapping[str, Any], key: str) -> str:
+        return _cell(item.get(key), form, key, _currency_in(item, currency))
+
     same = [key for key in header if _all_same(items, key)]
     varying = [key for key in header if key not in same] or header
-    common = "; ".join(f"{key} {_cell(items[0][key], zone)}" for key in same if varying is not header)
+    common = "; ".join(f"{key} {cell(items[0], key)}" for key in same if varying is not header)
     title = f"{name} ({len(items)}{', all: ' + common if common else ''}):"
-    rows = [" | ".join(_cell(item.get(key), zone) for key in varying) for item in items]
+    rows = [" | ".join(cell(item, key) for key in varying) for item in items]
     return [title, "  " + " | ".join(varying), *(f"  {row}" for row in rows)]
+
+
+def _currency_in(content: Mapping[str, Any], around: str | None) -> str | None:
+    """The code of the currency that a part of an answer names, else that of what is around it."""
+    named = [content[key] for key in _CURRENCIES if key in content]
+    codes = [code for code in named if isinstance(code, str) and _CURRENCY.fullmatch(code)]
+    return codes[0] if codes else None if named else around
 
 
 def _told(record: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -140,21 +160,31 @@ def _is_lookup(value: Mapping[str, Any]) -> bool:
     return "id" in value and not value.keys() - {"id", "name", "table"}
 
 
-def _cell(value: Any, zone: tzinfo) -> str:
+def _cell(value: Any, form: Form, name: str = "", currency: str | None = None) -> str:
     """A value on one line."""
     match value:
         case None:
             return ""
         case bool():
             return "yes" if value else "no"
-        case float() if value.is_integer():
-            return str(int(value))
+        case int() | float():
+            return form.number(value, name, currency)
         case Mapping():
             if _is_lookup(value):
                 return str(value.get("name") or value["id"])
-            return "; ".join(f"{key} {_cell(item, zone)}" for key, item in value.items())
+            own = _currency_in(value, currency)
+            return "; ".join(f"{key} {_cell(item, form, key, own)}" for key, item in value.items())
         case list() | tuple():
-            return ", ".join(_cell(item, zone) for item in value)
+            return ", ".join(_cell(item, form, name, currency) for item in value)
         case str() if _MOMENT.fullmatch(value):
-            return f"{datetime.fromisoformat(value).astimezone(zone):%Y-%m-%d %H:%M}"
+            return form.moment(datetime.fromisoformat(value))
+        case str() if _DAY.fullmatch(value):
+            return _day(value, form)
     return " ".join(str(value).split("\n"))
+
+
+def _day(text: str, form: Form) -> str:
+    try:
+        return form.day(date.fromisoformat(text))
+    except ValueError:
+        return text  # somebody's text that is no day of the calendar

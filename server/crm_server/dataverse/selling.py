@@ -77,8 +77,8 @@ class Selling:
             await self._writing.update(links)
         except UpstreamError:
             raise UnclearError(
-                f"{refusal.message} The lead is not qualified, but it may be linked to the account and contact "
-                "that were to be used: read it, and set parentaccountid and parentcontactid right.",
+                f"{refusal.message} The lead is not qualified, but it may be linked to the account and the "
+                "contact that were to be used: read it, and set parentaccountid and parentcontactid right.",
                 status=refusal.status,
                 crm_code=refusal.crm_code,
                 request_id=refusal.request_id,

@@ -38,6 +38,8 @@ class Crm:
     state: State
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     """The time zone of those who ask: moments without one are meant in it, and shown in it."""
+    locale: str | None = None
+    """How they write numbers and dates; plainly where it is None."""
     files: Path | None = None
     """The folder that tools may read files from and write new ones to."""
     jobs: KeptJobs = field(default_factory=KeptJobs)

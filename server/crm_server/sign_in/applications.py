@@ -176,22 +176,20 @@ class OnBehalfOf:
         Raises:
             SignInError: The caller brought no token, or Entra ID refused the exchange.
         """
-        assertion = callers.assertion()
-        if assertion is None:
+        if callers.assertion() is None:
             raise SignInError("The call came without a token of its caller, so nobody's rights can be used.")
-        return await self._of(assertion).token(force=force, claims=claims)
+        return await self._of(callers.name()).token(force=force, claims=claims)
 
-    def _of(self, assertion: str) -> CachedTokens:
-        # Kept under a digest, so that the table of callers holds no credential.
-        name = callers.name()
+    def _of(self, name: str) -> CachedTokens:
         if name not in self._callers:
-            self._callers[name] = CachedTokens(lambda force, claims: self._exchange(assertion, claims))
+            # The token of the call that needs a new one: earlier calls came with tokens that end earlier.
+            self._callers[name] = CachedTokens(lambda _, claims: self._exchange(callers.assertion(), claims))
             while len(self._callers) > MOST_CALLERS:
                 self._callers.popitem(last=False)
         self._callers.move_to_end(name)
         return self._callers[name]
 
-    def _exchange(self, assertion: str, claims: str | None) -> Mapping[str, Any]:
+    def _exchange(self, assertion: str | None, claims: str | None) -> Mapping[str, Any]:
         credential = self._settings.client_secret or _certificate(self._settings)
         with session() as http:
             application = confidential(self._settings, credential, http)

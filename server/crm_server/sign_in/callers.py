@@ -1,4 +1,4 @@
-"""Who calls this server: the token that came with a call, for acting on its caller's behalf."""
+"""Who calls this server, as the transport tells it: for the policy, and for acting on the caller's behalf."""
 
 from __future__ import annotations
 
@@ -7,28 +7,73 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
 
-_assertion: ContextVar[str | None] = ContextVar("caller_assertion", default=None)
+SCOPE_KEY = "crm.caller"
+"""Under this name the caller of a request stands in its ASGI scope."""
+
 _BEARER = re.compile(r"Bearer ([A-Za-z0-9._~+/=-]{16,65536})", re.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls.
+
+    ``name`` tells a caller from all others and never changes. ``client`` is the application that is used,
+    ``issuer`` who vouches for both. ``token`` is what the caller brought, for acting on the caller's behalf;
+    None where there is nobody to act for.
+    """
+
+    name: str
+    client: str = ""
+    issuer: str = ""
+    roles: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
+    token: str | None = field(default=None, repr=False)
+
+
+_present: ContextVar[Caller | None] = ContextVar("caller", default=None)
+
+
+def of_request(request: Any) -> Caller | None:
+    """The caller of an HTTP request: whom it was found to be, or whoever has its unchecked token."""
+    if request is None:
+        return None
+    known = request.scope.get(SCOPE_KEY)
+    return known if isinstance(known, Caller) else of_headers(request.headers)
+
+
+def of_headers(headers: Mapping[str, str]) -> Caller | None:
+    """On a loopback address nobody checks tokens but Entra ID, when they are exchanged."""
+    match = _BEARER.fullmatch(headers.get("authorization", ""))
+    if match is None:
+        return None
+    return Caller(hashlib.sha256(match[1].encode()).hexdigest(), token=match[1])
+
+
 @contextmanager
-def called_with(headers: Mapping[str, str] | None) -> Iterator[None]:
-    """Inside, the call is its caller's: the bearer token of the headers, if there is one."""
-    match = _BEARER.fullmatch((headers or {}).get("authorization", ""))
-    before = _assertion.set(match[1] if match else None)
+def called_by(caller: Caller | None) -> Iterator[None]:
+    """Inside, the call is this caller's."""
+    before = _present.set(caller)
     try:
         yield
     finally:
-        _assertion.reset(before)
+        _present.reset(before)
+
+
+def present() -> Caller | None:
+    """The present caller; None where the transport tells nobody apart."""
+    return _present.get()
 
 
 def assertion() -> str | None:
     """The token with which the present call came."""
-    return _assertion.get()
+    caller = _present.get()
+    return None if caller is None else caller.token
 
 
 def name() -> str:
     """Tells the present caller from others, without being a credential; empty where there is only one."""
-    token = _assertion.get()
-    return "" if token is None else hashlib.sha256(token.encode()).hexdigest()
+    caller = _present.get()
+    return "" if caller is None else caller.name

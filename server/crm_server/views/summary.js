@@ -35,22 +35,23 @@ function measuresOf(result, groups, by) {
   const found = new Set(named.filter((name) => typeof name === "string"));
   for (const group of groups) for (const name of Object.keys(group)) found.add(name);
   const currency = typeof result.currency === "string" ? result.currency : null;
+  const isMixed = by.includes("transactioncurrencyid");
   return [...found]
     .filter((name) => !by.includes(name) && groups.some((group) => Number.isFinite(group[name])))
-    .map((name) => measureOf(name, currency))
+    .map((name) => measureOf(name, currency, isMixed))
     // Money first, for that is what a pipeline is asked about.
     .sort((a, b) => Number(b.money) - Number(a.money));
 }
 
-function measureOf(name, currency) {
+function measureOf(name, currency, isMixed) {
   const [, kind, column] = MEASURE.exec(name) ?? [];
   const money = column !== undefined && isMoney(column);
   const words = column === undefined ? columnLabel(name) : `${KINDS[kind]} ${columnLabel(column)}`.trim();
   return {
     name, money,
     label: words.charAt(0) + words.slice(1).toLowerCase(),
-    // A sum of averages means nothing, so only counts and sums are stacked and totalled.
-    additive: name === "count" || kind === "sum",
+    // A sum of averages means nothing, nor one of several currencies, so only the rest is stacked and totalled.
+    additive: name === "count" || (kind === "sum" && !(money && isMixed)),
     currency: money ? currency : null,
   };
 }

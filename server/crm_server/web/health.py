@@ -1,0 +1,53 @@
+"""Whether the process lives, and whether it can serve: for whoever starts, balances and watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+import anyio
+from starlette.responses import JSONResponse, PlainTextResponse
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+CHECK_SECONDS = 3.0
+
+Check = Callable[[], Awaitable[str | None]]
+"""Says in our words what is missing; None when nothing is."""
+
+
+class Health:
+    """``checks`` are what it takes to serve, by name. Once ``draining``, new work goes to other replicas."""
+
+    def __init__(self, checks: Mapping[str, Check]) -> None:
+        self._checks = checks
+        self.draining = False
+
+    async def live(self, _request: Request) -> Response:
+        """The process answers."""
+        return PlainTextResponse("ok\n")
+
+    async def ready(self, _request: Request) -> Response:
+        """All it takes to serve is there; else which part is missing."""
+        missing = await self.missing()
+        return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
+
+    async def missing(self) -> dict[str, str]:
+        """What is missing, by the name of the check."""
+        if self.draining:
+            return {"server": "It is ending."}
+        found: dict[str, str] = {}
+
+        async def look(name: str, check: Check) -> None:
+            problem: str | None = "It did not answer in time."
+            with anyio.move_on_after(CHECK_SECONDS):
+                problem = await check()
+            if problem is not None:
+                found[name] = problem
+
+        async with anyio.create_task_group() as tasks:
+            for name, check in self._checks.items():
+                tasks.start_soon(look, name, check)
+        return dict(sorted(found.items()))

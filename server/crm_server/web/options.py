@@ -1,0 +1,62 @@
+"""How the server is served over HTTP."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from crm_server.web.turns import Bounds
+
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """``public_url`` is the address by which clients reach the server, such as ``https://crm.contoso.example``.
+
+    None means that it is for this machine only. ``origins`` are the web pages whose scripts may call it.
+    ``stateless`` gives each request of the handshake era a session of its own, so that any replica answers it.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8321
+    public_url: str | None = None
+    origins: tuple[str, ...] = ()
+    stateless: bool = False
+    sse: bool = False
+    metrics: bool = False
+    bounds: Bounds = field(default_factory=Bounds)
+    drain_seconds: float = 1.0
+
+    @property
+    def path(self) -> str:
+        """Where clients call: streamable HTTP, or the older SSE."""
+        return "/sse" if self.sse else "/mcp"
+
+
+def loopback(host: str) -> str | None:
+    """The loopback address that ``host`` names; None where it names another one, or has to be looked up."""
+    if host.lower() == "localhost":
+        return "127.0.0.1"
+    try:
+        return host if ipaddress.ip_address(host).is_loopback else None
+    except ValueError:
+        return None
+
+
+def allowed_hosts(options: WebOptions, bound: str, port: int) -> list[str]:
+    """The Host headers that lead here: of this machine any port, because a forwarded port is another one."""
+    names = dict.fromkeys([*LOOPBACK_NAMES, bound])
+    hosts = [f"{name}:{suffix}" for name in names for suffix in (port, "*")]
+    if options.public_url is not None:
+        public = urlsplit(options.public_url)
+        hosts += [public.netloc, f"{public.hostname}:*"]
+    return hosts
+
+
+def allowed_origins(options: WebOptions, hosts: list[str]) -> list[str]:
+    """The Origin headers of pages that may call: those of the settings, and on this machine its own."""
+    if options.public_url is not None:
+        return [options.public_url.rstrip("/"), *options.origins]
+    return [*(f"http://{host}" for host in hosts), *options.origins]

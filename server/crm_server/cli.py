@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crm_server import __version__
 from crm_server.policy_commands import add_policy_commands
@@ -160,17 +160,12 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _serve(options: argparse.Namespace) -> int:
     import anyio
 
+    from crm_server.ending import CannotServeError
     from crm_server.log import configure_logging
     from crm_server.protocol import build_server
     from crm_server.reloading import reloaded_on_hangup
     from crm_server.tracing import start_tracing
-    from crm_server.transports import (
-        CannotListenError,
-        LoopbackRequiredError,
-        serve_http,
-        serve_sse,
-        serve_stdio,
-    )
+    from crm_server.transports import serve_stdio
 
     settings = _settings(options)
     if settings.auth == "on-behalf-of" and options.transport == "stdio" and not options.sandbox:
@@ -195,16 +190,34 @@ def _serve(options: argparse.Namespace) -> int:
                 sys.stderr.write("Waiting for an MCP client on standard input. Ctrl-D ends.\n")
             await serve_stdio(server)
         else:
-            over_http = serve_http if options.transport == "http" else serve_sse
-            await over_http(server, options.host, options.port, _announce)
+            await _over_http(settings, options, application, server)
 
     try:
-        anyio.run(serve)
-    except (LoopbackRequiredError, CannotListenError) as error:
+        anyio.run(serve, backend_options={"use_uvloop": options.transport != "stdio" and _has_uvloop()})
+    except CannotServeError as error:
         return _complain(str(error), USAGE)
     finally:
         end_tracing()
     return OK
+
+
+async def _over_http(
+    settings: Settings, options: argparse.Namespace, application: Application, server: Any
+) -> None:
+    from crm_server.transports import serve_http, serve_sse
+    from crm_server.web.configured import options_of, team_of
+
+    sse = options.transport == "sse"
+    web = options_of(settings, options.host, options.port, sse=sse)
+    team = team_of(settings, application, web.path)
+    await (serve_sse if sse else serve_http)(server, web, _announce, team)
+
+
+def _has_uvloop() -> bool:
+    """Whether the faster event loop is there, which is not to be had on Windows."""
+    from importlib.util import find_spec
+
+    return find_spec("uvloop") is not None
 
 
 def _application(settings: Settings, options: argparse.Namespace) -> Application:

@@ -23,7 +23,7 @@ from crm_tools.own_tools import complete_tool, list_views_tool, own_tools
 
 Context = ServerRequestContext[Any, Any]
 _COMPLETE = "complete"
-_CONSULTED = {tool.name: tool for tool in (*own_tools(), complete_tool(), list_views_tool())}
+_CONSULTED = (*own_tools(), complete_tool(), list_views_tool())
 
 
 def principal_of(application: Application) -> Principal:
@@ -37,6 +37,9 @@ class ResourceAdapter:
 
     def __init__(self, application: Application) -> None:
         self._application = application
+        named = application.named
+        tools = _CONSULTED if named is None else tuple(named.on_named_too(tool) for tool in _CONSULTED)
+        self._consulted_tools = {tool.name: tool for tool in tools}
 
     async def list_resources(
         self, _context: Context, _params: types.PaginatedRequestParams | None
@@ -118,7 +121,7 @@ class ResourceAdapter:
     async def _consulted(
         self, context: Context, name: str, arguments: Mapping[str, Any]
     ) -> CallAnswer | None:
-        tool = _CONSULTED[name]
+        tool = self._consulted_tools[name]
         try:
             with callers.called_by(callers.of_request(context.request)):
                 principal = principal_of(self._application)

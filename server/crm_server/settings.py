@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from crm_server.settings_table import SETTINGS
 from crm_tools.errors import closest
 
 if TYPE_CHECKING:
@@ -24,100 +25,6 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 class SettingsError(Exception):
     """A setting is unknown, missing or wrong. The message says what to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One environment variable: its field, what it is for, and an example for the documentation."""
-
-    variable: str
-    field: str
-    meaning: str
-    example: str
-
-
-SETTINGS = (
-    Setting("DYNAMICS_URL", "url", "Address of the environment", "https://contoso.crm.dynamics.com"),
-    Setting(
-        "DYNAMICS_PRIVATE_NETWORK",
-        "private_network",
-        "true if the environment is at a private address, such as behind a private link",
-        "true",
-    ),
-    Setting("DYNAMICS_AUTH", "auth", "How to sign in", "client-secret"),
-    Setting("DYNAMICS_CLOUD", "cloud", "Microsoft's cloud; told by the address unless set", "gcc-high"),
-    Setting(
-        "DYNAMICS_AUTHORITY",
-        "authority",
-        "Where to sign in; told by the cloud unless set",
-        "https://login.microsoftonline.com",
-    ),
-    Setting("DYNAMICS_TENANT_ID", "tenant_id", "Directory (tenant) id or domain", "contoso.onmicrosoft.com"),
-    Setting("DYNAMICS_CLIENT_ID", "client_id", "Application (client) id", "a GUID"),
-    Setting("DYNAMICS_CLIENT_SECRET", "client_secret", "Client secret of the application", "its value"),
-    Setting(
-        "DYNAMICS_CERTIFICATE", "certificate", "File with certificate and private key, PEM or PFX", "app.pem"
-    ),
-    Setting("DYNAMICS_CERTIFICATE_PASSWORD", "certificate_password", "Password of that file", "its value"),
-    Setting("DYNAMICS_TOKEN_COMMAND", "token_command", "Program that prints a token", "get-token --crm"),
-    Setting("DYNAMICS_POLICY", "policy", "Preset or policy file", "read-only"),
-    Setting(
-        "DYNAMICS_ROLES", "roles", "Roles of the caller on this machine, for rules with roles", "sales,lead"
-    ),
-    Setting(
-        "DYNAMICS_STATE",
-        "state",
-        "Where budgets, plans, journal and audit are kept: a file, postgresql://..., or memory",
-        "postgresql://crm@db/crm",
-    ),
-    Setting(
-        "DYNAMICS_STATE_KEY",
-        "state_key",
-        "Key file of the state; the same for all servers that share it",
-        "state.key",
-    ),
-    Setting(
-        "DYNAMICS_KEEP_CHANGES_DAYS",
-        "keep_changes_days",
-        "Days that changes can be listed and undone; 90 unless set",
-        "30",
-    ),
-    Setting(
-        "DYNAMICS_KEEP_AUDIT_DAYS", "keep_audit_days", "Days that the audit is kept; always unless set", "400"
-    ),
-    Setting(
-        "DYNAMICS_TOOLSETS",
-        "toolsets",
-        "Toolsets to offer; spec, sales, insight and changes unless set",
-        "compact,changes",
-    ),
-    Setting(
-        "DYNAMICS_TABLES",
-        "tables",
-        "Tables to offer tools for, as the environment describes them; the four standard ones unless set",
-        "account,contact,new_project",
-    ),
-    Setting(
-        "DYNAMICS_TIME_ZONE",
-        "time_zone",
-        "Time zone of those who ask; times without one are meant in it, and shown in it",
-        "Europe/Berlin",
-    ),
-    Setting(
-        "DYNAMICS_LOCALE",
-        "locale",
-        "How those who ask write numbers, amounts and dates; plain numbers and ISO dates unless set",
-        "de-DE",
-    ),
-    Setting(
-        "DYNAMICS_FILES",
-        "files",
-        "Folder that imports read CSV files from and exports write to; none unless set",
-        "/srv/crm-files",
-    ),
-    Setting("DYNAMICS_LOG_LEVEL", "log_level", "debug, info, warning or error", "info"),
-)
-"""Every setting there is. README's table is made from it."""
 
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -150,6 +57,18 @@ class Settings:
     time_zone: ZoneInfo = UTC_ZONE
     locale: str | None = None
     files: Path | None = None
+    public_url: str | None = None
+    callers_issuer: str | None = None
+    callers_audience: tuple[str, ...] = ()
+    callers_tenants: frozenset[str] = frozenset()
+    callers_services: Mapping[str, str] = field(default_factory=dict)
+    callers_name: str | None = None
+    callers_file: Path | None = None
+    origins: tuple[str, ...] = ()
+    sessions: str | None = None
+    calls: int = 64
+    calls_of_one: int = 8
+    drain_seconds: int | None = None
     log_level: str = "info"
 
 
@@ -260,6 +179,55 @@ def _folder(text: str) -> Path:
     return folder
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item.strip() for item in text.split(",") if item.strip()))
+
+
+def _services(text: str) -> dict[str, str]:
+    pairs = [item.partition("=") for item in _listed(text)]
+    if not all(client.strip() and role.strip() for client, _, role in pairs):
+        raise SettingsError(
+            "DYNAMICS_CALLERS_SERVICES is a client id with its role, such as GUID=Integration, and more of "
+            "them after commas."
+        )
+    return {client.strip(): role.strip() for client, _, role in pairs}
+
+
+def _https(variable: str) -> Callable[[str], str]:
+    """Reads an https address without a query; http is taken for this machine only."""
+
+    def read(text: str) -> str:
+        parts = urlsplit(text)
+        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        if not secure or not parts.hostname or parts.username or parts.query or parts.fragment:
+            raise SettingsError(f"{variable} is an https address, such as https://crm-mcp.contoso.example.")
+        return text.rstrip("/")
+
+    return read
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    return tuple(_https("DYNAMICS_ORIGINS")(item) for item in _listed(text))
+
+
+def _sessions(text: str) -> str:
+    if text not in SESSIONS:
+        raise SettingsError(f"DYNAMICS_SESSIONS is {' or '.join(SESSIONS)}.")
+    return text
+
+
+SESSIONS = ("stateful", "stateless")
+
+
+def _count(variable: str, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or not 0 < int(text) <= most:
+            raise SettingsError(f"{variable} is a whole number from 1 to {most:,}.")
+        return int(text)
+
+    return read
+
+
 _READ: Mapping[str, Callable[[str], Any]] = {
     "roles": lambda text: frozenset(name.strip() for name in text.split(",") if name.strip()),
     "state": state_url,
@@ -267,6 +235,17 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "time_zone": _zone,
     "locale": _locale,
     "files": _folder,
+    "public_url": _https("DYNAMICS_PUBLIC_URL"),
+    "callers_issuer": _https("DYNAMICS_CALLERS_ISSUER"),
+    "callers_audience": _listed,
+    "callers_tenants": lambda text: frozenset(_listed(text)),
+    "callers_services": _services,
+    "callers_file": lambda text: Path(text).expanduser(),
+    "origins": _origins,
+    "sessions": _sessions,
+    "calls": _count("DYNAMICS_CALLS", 10_000),
+    "calls_of_one": _count("DYNAMICS_CALLS_OF_ONE", 10_000),
+    "drain_seconds": _count("DYNAMICS_DRAIN_SECONDS", 3_600),
     "keep_changes_days": _days("DYNAMICS_KEEP_CHANGES_DAYS"),
     "keep_audit_days": _days("DYNAMICS_KEEP_AUDIT_DAYS"),
 }

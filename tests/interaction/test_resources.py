@@ -41,7 +41,7 @@ async def test_tables_and_their_columns_can_be_read(era: Era) -> None:
         listed = [str(item.uri) for item in (await client.list_resources()).resources]
         assert listed[:2] == ["crm://tables", "crm://policy"]
         forms = [item.uri_template for item in (await client.list_resource_templates()).resource_templates]
-        assert forms == ["crm://tables/{table}", "crm://records/{table}/{record}"]
+        assert forms[:2] == ["crm://tables/{table}", "crm://records/{table}/{record}"]
         assert "opportunity | Opportunity | name" in await read(client, "crm://tables")
         assert "Hot, Warm, Cold" in await read(client, "crm://tables/lead")
 

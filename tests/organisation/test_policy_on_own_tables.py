@@ -126,6 +126,8 @@ tables = ["new_project"]
             found = await done(client, "query_records", table="Project")
             assert [item["new_name"] for item in found["records"]] == ["Harbour"]
             assert "account |" not in await text_of(client, "list_tables")
+            assert "new_project" in str(await client.read_resource("crm://tables"))
+            assert "Harbour" in str(await client.read_resource("crm://records/new_project/Harbour"))
 
 
 async def test_patterns_in_a_policy_speak_of_own_tables(tmp_path: Path) -> None:

@@ -170,6 +170,25 @@ async def test_what_the_sandbox_does_not_do_is_refused_by_name(
     assert feature.value in answer.json()["error"]["message"]
 
 
+async def test_a_view_of_the_rows_behind_a_navigation_property_is_refused_by_name(crm: Crm) -> None:
+    (account, *_) = await crm.rows("accounts?$select=accountid&$top=1")
+    path = f"accounts({account['accountid']})/contact_customer_accounts?savedQuery={account['accountid']}"
+    answer = await crm("GET", path)
+    assert answer.status_code == 501
+    assert Missing.SAVED_QUERIES.value in answer.json()["error"]["message"]
+
+
+async def test_a_view_shows_each_user_what_that_user_may_see(crm: Crm) -> None:
+    (mine,) = await crm.rows("savedqueries?$filter=name eq 'My Open Leads'")
+    users = await crm.rows("systemusers?$select=fullname&$filter=fullname eq 'Kim Akers'")
+    path = f"leads?savedQuery={mine['savedqueryid']}"
+    hers = await crm.rows(path, MSCRMCallerID=users[0]["systemuserid"])
+    own = await crm.rows(path)
+    assert hers
+    assert own
+    assert not {row["leadid"] for row in hers} & {row["leadid"] for row in own}
+
+
 async def test_change_tracking_is_refused_too(crm: Crm) -> None:
     assert (await crm("GET", "accounts", prefer="odata.track-changes")).status_code == 501
 

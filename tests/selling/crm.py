@@ -147,7 +147,9 @@ class Seller:
         result = await self.client.call_tool(tool, arguments)
         text = "".join(getattr(part, "text", "") for part in result.content)
         content = result.structured_content
-        answer = Answer(text, content if isinstance(content, dict) else json.loads(text), bool(result.is_error))
+        answer = Answer(
+            text, content if isinstance(content, dict) else json.loads(text), bool(result.is_error)
+        )
         if answer.failed:
             assert answer.error["code"] != "internal_error", text
         return answer

@@ -1,4 +1,4 @@
-"""Records by the names people use: what is meant is found, what is not clear is asked back, nothing guessed."""
+"""Records by the names people use: what is meant is found, what is not clear is asked back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ ODD_NAMES = [
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_record_goes_by_id_name_email_and_number(era: Era) -> None:
     async with seller(era=era) as one:
-        key = await one.make("account", name="Wolf Mills", accountnumber="W-7", emailaddress1="in@wolf.example")
+        key = await one.make(
+            "account", name="Wolf Mills", accountnumber="W-7", emailaddress1="in@wolf.example"
+        )
         for text in (key, key.upper(), "wolf mills", "  WOLF MILLS ", "w-7", "IN@wolf.example"):
             found = (await one.ask("get_record", table="account", record=text)).record
             assert found["accountid"] == key, text
@@ -82,7 +84,10 @@ async def test_several_of_a_name_are_told_apart_and_nothing_is_changed(era: Era)
         ).error
         assert error["code"] == "ambiguous_name"
         assert {item["id"] for item in error["candidates"]} == keys
-        assert {(item["name"], item["city"]) for item in error["candidates"]} == {("Twin", "Bonn"), ("Twin", "Ulm")}
+        assert {(item["name"], item["city"]) for item in error["candidates"]} == {
+            ("Twin", "Bonn"),
+            ("Twin", "Ulm"),
+        }
         assert not await one.crm.rows("accounts?$filter=name eq 'Twin' and telephone1 ne null")
 
 
@@ -90,7 +95,9 @@ async def test_of_many_with_a_name_the_only_active_one_is_meant() -> None:
     async with seller() as one:
         for _ in range(12):
             await one.make("account", name="Many")
-        keys = [row["accountid"] for row in await one.crm.rows("accounts?$filter=name eq 'Many'&$select=name")]
+        keys = [
+            row["accountid"] for row in await one.crm.rows("accounts?$filter=name eq 'Many'&$select=name")
+        ]
         for key in keys[1:]:
             await one.ask("update_record", table="account", record=key, values={"statecode": "Inactive"})
         assert (await one.ask("get_record", table="account", record="Many")).record["accountid"] == keys[0]
@@ -156,7 +163,9 @@ async def test_where_names_are_hidden_ids_and_email_still_lead_to_a_record(tmp_p
     policy = tmp_path / "policy.toml"
     policy.write_text('extends = "full-access"\n[hidden]\ncontact = ["fullname", "firstname", "lastname"]\n')
     async with seller(str(policy)) as one:
-        (row,) = await one.crm.rows("contacts?$top=1&$filter=emailaddress1 ne null&$select=fullname,emailaddress1")
+        (row,) = await one.crm.rows(
+            "contacts?$top=1&$filter=emailaddress1 ne null&$select=fullname,emailaddress1"
+        )
         by_name = await one.ask("get_record", table="contact", record=row["fullname"])
         assert by_name.error["code"] == "unknown_record"
         assert "candidates" not in by_name.error

@@ -27,6 +27,7 @@ from crm_server.dataverse.spans import template_of
 from crm_server.protocol import build_server
 from crm_server.settings import Settings
 from crm_server.transports import serve_http
+from crm_server.web.options import WebOptions
 from crm_tools.description import load
 from crm_tools.errors import UpstreamError
 from crm_tools.operations import Fetch, Query
@@ -180,7 +181,7 @@ async def served() -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
         ready.set()
 
     async with anyio.create_task_group() as tasks, httpx.AsyncClient() as http:
-        tasks.start_soon(serve_http, build_server(application), "127.0.0.1", 0, on_ready)
+        tasks.start_soon(serve_http, build_server(application), WebOptions(port=0), on_ready)
         await ready.wait()
         yield http, address[0]
         tasks.cancel_scope.cancel()

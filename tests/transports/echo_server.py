@@ -20,6 +20,7 @@ from mcp.server.lowlevel import Server
 
 from crm_server import stdio
 from crm_server.transports import serve_http, serve_sse, serve_stdio
+from crm_server.web.options import WebOptions
 
 
 def say(text: str) -> None:
@@ -107,9 +108,9 @@ async def main(transport: str, host: str = "127.0.0.1", port: str = "0") -> None
     elif transport == "stdio":
         await serve_stdio(build())
     elif transport == "http":
-        await serve_http(build(), host, int(port), ready)
+        await serve_http(build(), WebOptions(host, int(port)), ready)
     else:
-        await serve_sse(build(), host, int(port), ready)
+        await serve_sse(build(), WebOptions(host, int(port)), ready)
 
 
 def standard_streams() -> list[tuple[int, int]]:

@@ -15,13 +15,10 @@ import pytest
 from mcp import Client
 from mcp.client.sse import sse_client
 
-from crm_server.transports import (
-    CannotListenError,
-    LoopbackRequiredError,
-    PortInUseError,
-    serve_http,
-    serve_sse,
-)
+from crm_server.transports import serve_http, serve_sse
+from crm_server.web.listening import CannotListenError, PortInUseError
+from crm_server.web.options import WebOptions
+from crm_server.web.serving import LoopbackRequiredError
 from tests.transports.echo_process import echo_process
 from tests.transports.echo_server import build
 
@@ -136,8 +133,8 @@ async def test_a_call_that_finishes_within_the_grace_is_answered(kind):
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "crm.example.com", "", "::ffff:10.0.0.1"])  # noqa: S104 - none of them is bound
 @pytest.mark.parametrize("kind", ["http", "sse"])
 async def test_an_address_that_others_can_reach_is_refused(kind, host):
-    with pytest.raises(LoopbackRequiredError, match=r"until callers can be authenticated.*127\.0\.0\.1"):
-        await BY_KIND[kind](build(), host, 0, pytest.fail)
+    with pytest.raises(LoopbackRequiredError, match=r"callers are not told apart.*127\.0\.0\.1"):
+        await BY_KIND[kind](build(), WebOptions(host, 0), pytest.fail)
 
 
 @pytest.mark.parametrize("kind", ["http", "sse"])
@@ -145,12 +142,12 @@ async def test_a_port_in_use_is_named(kind):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PortInUseError, match=f"Port {port} on 127.0.0.1 is in use"):
-            await BY_KIND[kind](build(), "localhost", port, pytest.fail)
+            await BY_KIND[kind](build(), WebOptions("localhost", port), pytest.fail)
 
 
 async def test_a_port_that_does_not_exist_is_refused():
     with pytest.raises(CannotListenError, match="Port 70000 does not exist"):
-        await serve_http(build(), "127.0.0.1", 70000, pytest.fail)
+        await serve_http(build(), WebOptions(port=70000), pytest.fail)
 
 
 @pytest.mark.parametrize("kind", ["http", "sse"])
@@ -163,7 +160,7 @@ async def test_a_cancelled_server_stops_listening(kind):
         ready.set()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(BY_KIND[kind], build(), "127.0.0.1", 0, on_ready)
+        tasks.start_soon(BY_KIND[kind], build(), WebOptions(port=0), on_ready)
         await ready.wait()
         tasks.cancel_scope.cancel()
     port = urlsplit(addresses[0]).port
@@ -182,7 +179,7 @@ async def test_an_error_of_the_lifespan_comes_out_as_it_is():
 
     server.lifespan = broken
     with pytest.raises(BrokenError):
-        await serve_sse(server, "127.0.0.1", 0, pytest.fail)
+        await serve_sse(server, WebOptions(port=0), pytest.fail)
 
 
 def test_importing_the_transports_costs_no_more_than_the_sdk():

@@ -191,7 +191,7 @@ class _Writer:
         raise self._not_a_condition()
 
     def _operand(self, node: ast._Node, around: ast._BoolOpToken, table: Table) -> str:
-        """One side of ``and`` or ``or``. A row of the same word nests no parentheses: services bound those."""
+        """One side of ``and`` or ``or``. A row of one word nests no parentheses: services bound those."""
         from odata_query import ast as nodes
 
         text = self.condition(node, table)

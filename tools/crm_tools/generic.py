@@ -11,7 +11,7 @@ from crm_tools.naming import Wanted, find_records
 from crm_tools.port import CrmPort
 from crm_tools.record_queries import Tables, one_record
 from crm_tools.rendering import fitted, tokens_about
-from crm_tools.tables import Column, ColumnType, Table
+from crm_tools.tables import Column, ColumnType, Navigation, Table
 from crm_tools.views import with_view
 from crm_tools.wording import column_named, columns_named, table_named
 
@@ -100,7 +100,7 @@ async def settings(
         RecordChoiceError: A name leads to no one record.
     """
     given: dict[str, Any] = {}
-    lookups: dict[str, tuple[Column, Any]] = {}
+    lookups: dict[str, tuple[list[Navigation], Any]] = {}
     named: dict[str, str] = {}
     for name, value in values.items():
         way = table.navigations.get(name)
@@ -108,41 +108,35 @@ async def settings(
         if other := named.get(column.name):
             raise InputError(f"{other} and {name} are the same column. Give it once.")
         named[column.name] = name
-        if way is not None:
-            given[name] = value
-            continue
         if column.type is ColumnType.LOOKUP:
-            lookups[name] = (column, value)
+            lookups[name] = (_ways(column, table) if way is None else [way], value)
             continue
         if not (column.on_create if on_create else column.on_update):
             when = "set when a record is created" if on_create else "changed"
             raise InputError(f"{column.label} ({column.name}) cannot be {when}.")
         given[column.name] = value
-    return {**given, **await _bound(lookups, table, tables, port)}
+    return {**given, **await _bound(lookups, tables, port)}
 
 
 async def _bound(
-    lookups: Mapping[str, tuple[Column, Any]], table: Table, tables: Tables, port: CrmPort
+    lookups: Mapping[str, tuple[list[Navigation], Any]], tables: Tables, port: CrmPort
 ) -> dict[str, Any]:
     """Lookups by the navigation that leads to the kind of record that was named."""
-    cleared = {_ways(column, table)[0].name: None for column, value in lookups.values() if value is None}
-    named = {name: (column, value) for name, (column, value) in lookups.items() if value is not None}
-    for name, (column, value) in named.items():
+    cleared = {ways[0].name: None for ways, value in lookups.values() if value is None}
+    named = {name: (ways, value) for name, (ways, value) in lookups.items() if value is not None}
+    for name, (ways, value) in named.items():
         if not isinstance(value, str):
-            raise InputError(f"{column.label} ({name}) is set to a record's name or id.")
-    wanted = [
-        Wanted(value, tuple(way.table for way in _ways(column, table)), name)
-        for name, (column, value) in named.items()
-    ]
+            raise InputError(f"{ways[0].label} ({name}) is set to a record's name or id.")
+    wanted = [Wanted(value, tuple(way.table for way in ways), name) for name, (ways, value) in named.items()]
     found = await find_records(wanted, tables, port) if wanted else []
     bound = {
-        next(way.name for way in _ways(column, table) if way.table == one.table): one.key
-        for (column, _), one in zip(named.values(), found, strict=True)
+        next(way.name for way in ways if way.table == one.table): one.key
+        for (ways, _), one in zip(named.values(), found, strict=True)
     }
     return {**cleared, **bound}
 
 
-def _ways(column: Column, table: Table) -> list[Any]:
+def _ways(column: Column, table: Table) -> list[Navigation]:
     ways = [item for item in table.navigations.values() if item.column == column.name and item.writable]
     if not ways:
         hint = " Use assign_record to change the owner." if column.short_name == "ownerid" else ""

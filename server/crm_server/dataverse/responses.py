@@ -149,7 +149,7 @@ _BY_CODE: Mapping[str, tuple[type[UpstreamError], str]] = {
     "0x80048745": (BadRequestError, _TOO_HEAVY),
     "0x80100005": (
         BadRequestError,
-        "An opportunity cannot be set to won or lost by an update. Closing one has to be done in the CRM itself.",
+        "An opportunity is not won or lost by an update. Close it with close_opportunity, or in the CRM itself.",
     ),
     "0x80072560": (SignInError, "The account or application of this server is no user of the environment. An administrator adds it (Power Platform admin center, Environments, Settings, Users or Application users)."),
     "0x80040220": (PrivilegeError, "The CRM user of this server lacks a privilege for this. An administrator grants it by a security role."),

@@ -15,7 +15,7 @@ from crm_server.gateway.reconciling import reconcile
 from crm_server.gateway.session import Session
 from crm_server.gateway.writes import Undo, Writes
 from crm_server.policy.model import Outcome
-from crm_tools.acts import LINKED, Act, Close, Link, Merge, Qualify
+from crm_tools.acts import LINKED, LOST, WON, Act, Close, Link, Merge, Qualify
 from crm_tools.change_handlers import require_done
 from crm_tools.changes import Change
 from crm_tools.errors import InputError, NotFoundError
@@ -74,6 +74,8 @@ class Undoing:
                 write, because, lost = await self._of_create(change)
             case Action.DELETE:
                 write, because, lost = self._of_delete(change)
+            case Action.REOPEN if change.before.get("statecode") in (WON, LOST):
+                write, because, lost = await self._of_reopen(change)
             case Action.LINK if LINKED in change.written:
                 write, because, lost = _of_link(change), (), ()
             case _:
@@ -117,6 +119,18 @@ class Undoing:
         )
         stays = (_STAYS,) if change.action is Action.QUALIFY else ()
         return write, self._changed_since(change, row, table), (*_not_set(lost, table), *stays)
+
+    async def _of_reopen(self, change: Change) -> _Plan:
+        """Closing it once more: an update does not win or lose a deal."""
+        row = await self._present(change, ("statecode", "statuscode"))
+        close = Close(
+            change.record,
+            won=change.before["statecode"] == WON,
+            status=int(change.before["statuscode"]),
+            subject="Closed again: opening it was taken back",
+        )
+        because = self._changed_since(change, row, self._crm.tables[change.table])
+        return close, because, ("Not brought back: the value and the date that it had been closed with.",)
 
     async def _of_create(self, change: Change) -> _Plan:
         table = self._crm.tables[change.table]
@@ -211,7 +225,7 @@ class Undoing:
         return visible
 
     def _readable(self, change: Change, visible: bool) -> Change:
-        """The change with only what may be read of it. A job is noted without values: how many rows it has."""
+        """The change with only what may be read of it. Of a job no values are noted."""
         if change.action is Action.BULK:
             return change
         table = self._crm.tables[change.table]

@@ -79,6 +79,10 @@ class NamedTables:
             _log.warning("table_not_described", table=name, problem=error.message)
         return found.tables if found.whole and found.tables != self._last else None
 
+    def on_named_too(self, tool: OwnTool) -> OwnTool:
+        """A tool that works on tables of any name, of use also where only named ones may be worked on."""
+        return _on_named_too(tool, self._settings.tables)
+
     def tools(self, tables: Mapping[str, Table]) -> tuple[AnyTool, ...]:
         """The tools for these tables."""
         return chosen_tools(self._settings, tables)

@@ -61,7 +61,10 @@ class Doors:
 def web_application(
     endpoints: dict[str, ASGIApp], doors: Doors, health: Health, bounds: Bounds, load: Load, largest: int
 ) -> ASGIApp:
-    """The application. ``endpoints`` answer the protocol's requests, by path; one that ends in / is a tree."""
+    """The application. ``endpoints`` answer the protocol's requests, by path; one that ends in / is a tree.
+
+    ``largest`` is how many bytes a message may have.
+    """
     routes: list[Route | Mount] = []
     for path, endpoint in endpoints.items():
         guarded = _guarded(endpoint, doors, bounds, load, largest)
@@ -116,7 +119,5 @@ class HostAndOriginCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        # Only a body's type is looked at of it, and a request without one has none to look at.
-        is_post = scope["method"] == "POST"
-        refusal = await self._security.validate_request(Request(scope, receive), is_post=is_post)
+        refusal = await self._security.validate_request(Request(scope, receive))
         await (refusal or self._app)(scope, receive, send)

@@ -19,11 +19,15 @@ Check = Callable[[], Awaitable[str | None]]
 
 
 class Health:
-    """``checks`` are what it takes to serve, by name. Once ``draining``, new work goes to other replicas."""
+    """``checks`` are what it takes to serve, by name. Once it drains, new work goes to other replicas."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
-        self.draining = False
+        self._draining = False
+
+    def drain(self) -> None:
+        """Say from now on that the server is ending."""
+        self._draining = True
 
     async def live(self, _request: Request) -> Response:
         """The process answers."""
@@ -36,7 +40,7 @@ class Health:
 
     async def missing(self) -> dict[str, str]:
         """What is missing, by the name of the check."""
-        if self.draining:
+        if self._draining:
             return {"server": "It is ending."}
         found: dict[str, str] = {}
 

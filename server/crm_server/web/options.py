@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crm_server.web.turns import Bounds
+
+if TYPE_CHECKING:
+    from crm_server.authorization.guard import Needs
+    from crm_server.authorization.resource import Resource
+    from crm_server.authorization.tokens import Tokens
+    from crm_server.web.health import Check
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -16,7 +24,7 @@ class WebOptions:
     """``public_url`` is the address by which clients reach the server, such as ``https://crm.contoso.example``.
 
     None means that it is for this machine only. ``origins`` are the web pages whose scripts may call it.
-    ``stateless`` gives each request of the handshake era a session of its own, so that any replica answers it.
+    ``stateless`` gives each request of the handshake era a session of its own, so any replica answers it.
     """
 
     host: str = "127.0.0.1"
@@ -33,6 +41,19 @@ class WebOptions:
     def path(self) -> str:
         """Where clients call: streamable HTTP, or the older SSE."""
         return "/sse" if self.sse else "/mcp"
+
+
+@dataclass(frozen=True)
+class Team:
+    """What it takes to serve callers that are told apart: whom to believe, and what a request needs.
+
+    ``checks`` are what it takes to serve them, by name (:mod:`crm_server.web.health`).
+    """
+
+    tokens: Tokens
+    resource: Resource
+    needs: Needs
+    checks: Mapping[str, Check] = field(default_factory=dict)
 
 
 def loopback(host: str) -> str | None:

@@ -1,4 +1,4 @@
-"""How many calls are under way, of each caller and in all; more wait for a turn, and still more are refused."""
+"""How many calls are under way, of each caller and in all; more wait for a turn, still more are refused."""
 
 from __future__ import annotations
 

@@ -1,0 +1,136 @@
+"""From settings to how the server is served over HTTP, and to whom."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from crm_server.authorization.keys import SigningKeys, fetch_over_http
+from crm_server.authorization.lab import read_lab
+from crm_server.authorization.resource import Resource
+from crm_server.authorization.rules import READ, TENANT, WRITE, Issuer, Rules
+from crm_server.authorization.tokens import JwtTokens, Tokens
+from crm_server.settings import Settings, SettingsError
+from crm_server.web.messages import ASKED_KEY
+from crm_server.web.options import Team, WebOptions
+from crm_server.web.turns import Bounds
+from crm_tools.errors import StateError
+
+if TYPE_CHECKING:
+    from crm_server.app import Application
+    from crm_server.web.health import Check
+
+TEAM_DRAIN_SECONDS, OWN_DRAIN_SECONDS = 25.0, 1.0
+
+
+def options_of(settings: Settings, host: str, port: int, *, sse: bool) -> WebOptions:
+    """How the server is served."""
+    for_team = settings.public_url is not None
+    usual = TEAM_DRAIN_SECONDS if for_team else OWN_DRAIN_SECONDS
+    return WebOptions(
+        host=host,
+        port=port,
+        public_url=settings.public_url,
+        origins=settings.origins,
+        stateless=(settings.sessions or ("stateless" if for_team else "stateful")) == "stateless",
+        sse=sse,
+        bounds=Bounds(of_caller=settings.calls_of_one, in_all=settings.calls),
+        drain_seconds=float(settings.drain_seconds or usual),
+    )
+
+
+def team_of(settings: Settings, application: Application, path: str) -> Team | None:
+    """The callers that are let in; None where nobody is told apart.
+
+    Raises:
+        SettingsError: The settings of callers are incomplete, or cannot be meant together.
+    """
+    if settings.callers_issuer is not None and settings.callers_file is not None:
+        raise SettingsError("Set DYNAMICS_CALLERS_ISSUER or DYNAMICS_CALLERS_FILE, not both.")
+    if settings.callers_issuer is None and settings.callers_file is None:
+        _require_nothing_else(settings)
+        return None
+    if settings.public_url is None:
+        raise SettingsError(
+            "Callers need DYNAMICS_PUBLIC_URL: the address by which clients reach this server, such as "
+            "https://crm-mcp.contoso.example."
+        )
+    checks: dict[str, Check] = {"state": _state_check(application)}
+    tokens: Tokens
+    rules: Rules | None = None
+    if settings.callers_file is not None:
+        tokens = read_lab(settings.callers_file)
+    else:
+        rules = rules_of(settings)
+        keys = SigningKeys(rules.issuer, fetch_over_http, time.monotonic)
+        tokens, checks["issuer"] = JwtTokens(rules, keys), _keys_check(keys)
+    resource = Resource(settings.public_url + path, rules)
+    return Team(tokens, resource, _needs(application), checks)
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Whom to believe.
+
+    Raises:
+        SettingsError: No audience is named, or the tenants and the issuer do not go together.
+    """
+    address = settings.callers_issuer or ""
+    if not settings.callers_audience:
+        raise SettingsError(
+            "DYNAMICS_CALLERS_ISSUER needs DYNAMICS_CALLERS_AUDIENCE: for whom tokens are meant, such as "
+            "api://crm-mcp or the application's id. Without it any token of the issuer would do."
+        )
+    if (TENANT in address) != bool(settings.callers_tenants):
+        raise SettingsError(
+            f"{TENANT} in DYNAMICS_CALLERS_ISSUER and DYNAMICS_CALLERS_TENANTS go together: an issuer that "
+            "signs for many tenants, and those whose callers are let in."
+        )
+    return Rules(
+        Issuer(address, settings.callers_tenants),
+        settings.callers_audience,
+        settings.callers_services,
+        settings.callers_name,
+    )
+
+
+def _require_nothing_else(settings: Settings) -> None:
+    for variable, value in (
+        ("DYNAMICS_CALLERS_AUDIENCE", settings.callers_audience),
+        ("DYNAMICS_CALLERS_TENANTS", settings.callers_tenants),
+        ("DYNAMICS_CALLERS_SERVICES", settings.callers_services),
+        ("DYNAMICS_CALLERS_NAME", settings.callers_name),
+    ):
+        if value:
+            raise SettingsError(f"{variable} is of no use without DYNAMICS_CALLERS_ISSUER.")
+
+
+def _needs(application: Application) -> Any:
+    """What a request needs: calling a tool that changes something needs more than reading."""
+
+    def needs(scope: Any) -> str:
+        asked = scope[ASKED_KEY]
+        if asked.method != "tools/call":
+            return READ
+        changing = {tool.name for tool in application.caller.tools() if not tool.hints.read_only}
+        return WRITE if asked.name in changing else READ
+
+    return needs
+
+
+def _state_check(application: Application) -> Check:
+    async def check() -> str | None:
+        try:
+            await application.crm.state.run(lambda _connection, _keys: None)
+        except StateError as error:
+            return error.message
+        return None
+
+    return check
+
+
+def _keys_check(keys: SigningKeys) -> Check:
+    async def check() -> str | None:
+        await keys.warm()
+        return None if keys.usable else "The keys of the callers' issuer cannot be read."
+
+    return check

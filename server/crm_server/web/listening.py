@@ -1,0 +1,175 @@
+"""Listens on an address and serves an application there until it is told to end.
+
+The end has an order: new connections are refused, streams of events are ended, calls under way finish, and
+what has not finished in time is cut off with a response that HTTP takes for one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from crm_server.ending import CannotServeError
+from crm_server.web.messages import ASKED_KEY, Asked
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class CannotListenError(CannotServeError):
+    """The address cannot be listened on."""
+
+
+class PortInUseError(CannotListenError):
+    """Another process listens on the port."""
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes a free one.
+
+    Raises:
+        PortInUseError: Something listens on the port.
+        CannotListenError: The system does not allow it for another reason.
+    """
+    if not 0 <= port <= 65535:
+        raise CannotListenError(f"Port {port} does not exist; give one from 0 (any free port) to 65535.")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        listener = socket.create_server((address, port), family=family, backlog=1024)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(
+                f"Port {port} on {address} is in use; give another port, or 0 for any free one."
+            ) from error
+        reason = os.strerror(error.errno) if error.errno else "unknown reason"
+        raise CannotListenError(f"Cannot listen on {address} port {port}: {reason}.") from error
+    # Accepted sockets inherit it. asyncio sets it only on sockets that name their protocol, and without it an
+    # answer in two parts waits 40 ms for an acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+class Endable:
+    """Lets requests run until they are cut off, and then ends their responses as HTTP wants it.
+
+    A stream of events never ends by itself; merely cancelled, it would leave a torn response and an error
+    in the log.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._running: dict[anyio.CancelScope, Scope] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        started = complete = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started, complete
+            started = True
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
+        with anyio.CancelScope() as running:
+            self._running[running] = scope
+            try:
+                await self._app(scope, receive, watched)
+            finally:
+                del self._running[running]
+        if running.cancelled_caught and not complete:
+            if not started:
+                await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def end_streams(self) -> None:
+        """End what only waits for news."""
+        for running, scope in tuple(self._running.items()):
+            if _is_stream(scope):
+                running.cancel()
+
+    def cut_off(self) -> None:
+        """End everything."""
+        for running in tuple(self._running):
+            running.cancel()
+
+
+def _is_stream(scope: Scope) -> bool:
+    asked: Asked = scope.get(ASKED_KEY, Asked())
+    return scope["method"] == "GET" or asked.method == "subscriptions/listen"
+
+
+async def serve_app(
+    app: ASGIApp,
+    listener: socket.socket,
+    stop: anyio.Event,
+    grace_seconds: float,
+    *,
+    streams_carry_calls: bool,
+    on_ready: Callable[[], None],
+    on_stop: Callable[[], None],
+    on_cut_off: Callable[[], Awaitable[None]],
+) -> None:
+    """Runs the application until ``stop``, then gives its calls ``grace_seconds`` and cuts them off.
+
+    Streams of events end at once, unless the answers of calls come on them.
+    """
+    endable = Endable(app)
+    http_server = _http_server(endable, on_ready, grace_seconds)
+    ended = anyio.Event()
+
+    async def end_on_stop() -> None:
+        try:
+            await stop.wait()
+        finally:  # Also when the caller is cancelled: uvicorn closes its sockets only if it ends by itself.
+            on_stop()
+            http_server.should_exit = True
+            with anyio.CancelScope(shield=True):
+                if not streams_carry_calls:
+                    endable.end_streams()
+                with anyio.move_on_after(grace_seconds):
+                    await ended.wait()
+                await on_cut_off()
+                endable.cut_off()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(end_on_stop)
+        with anyio.CancelScope(shield=True):
+            await http_server.serve(sockets=[listener])
+        ended.set()
+        tasks.cancel_scope.cancel()
+
+
+def _http_server(app: ASGIApp, on_ready: Callable[[], None], grace_seconds: float) -> uvicorn.Server:
+    import uvicorn  # Only these transports need it.
+
+    from crm_server.web.impatience import ImpatientProtocol
+
+    class HttpServer(uvicorn.Server):
+        """Leaves signals to the caller, and says when it answers."""
+
+        def capture_signals(self) -> Any:
+            return nullcontext()
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            on_ready()
+
+    config = uvicorn.Config(
+        app,
+        http=ImpatientProtocol,
+        lifespan="off",  # Entered by the caller, whose exceptions uvicorn would turn into sys.exit.
+        log_config=None,
+        access_log=False,
+        ws="none",
+        proxy_headers=False,  # Any process could claim another address.
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(grace_seconds)),
+    )
+    return HttpServer(config)

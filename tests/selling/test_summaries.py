@@ -124,7 +124,7 @@ async def test_a_sum_in_one_currency_says_which(era: Era) -> None:
 
 @pytest.mark.parametrize("by", [[], ["stepname"], ["estimatedclosedate:year"], ["Currency"]])
 async def test_amounts_of_several_currencies_are_never_added_up(by: list[str]) -> None:
-    async with seller() as one:
+    async with seller(accounts=60) as one:
         given = {"table": "opportunity", "measures": ["sum estimatedvalue"], "by": by, "top": 200}
         answer = (await one.ask("summarize_records", **given)).content
         sums: dict[Any, float] = defaultdict(float)

@@ -34,7 +34,8 @@ def holds(row: Row, node: Mapping[str, Any]) -> bool:
         return any(holds(row, part) for part in node["any"])
     if "all" in node:
         return all(holds(row, part) for part in node["all"])
-    column, op, wanted = node["column"], node["op"], node.get("value")
+    column, op = node["column"], node["op"]
+    wanted: Any = node.get("value")
     value = row.get(column + LABEL) if column in ("statecode", "industrycode") else row.get(column)
     match op:
         case "null" | "not_null":
@@ -46,7 +47,7 @@ def holds(row: Row, node: Mapping[str, Any]) -> bool:
         case "between":
             return compared(value, "ge", wanted[0]) and compared(value, "le", wanted[1])
         case "contains":
-            return value is not None and wanted.casefold() in value.casefold()
+            return value is not None and str(wanted).casefold() in value.casefold()
         case "startswith":
             return value is not None and value.casefold().startswith(wanted.casefold())
         case "endswith":
@@ -105,7 +106,12 @@ def conditions(rows: list[Row]) -> st.SearchStrategy[dict[str, Any]]:
 
 async def seeded(one: Seller) -> list[Row]:
     """The rows there are, some of them with empty columns and odd texts."""
-    odd = [{}, {"revenue": 0}, {"address1_city": "100% [x]_y", "telephone1": "'"}, {"numberofemployees": 1}]
+    odd: list[dict[str, Any]] = [
+        {},
+        {"revenue": 0},
+        {"address1_city": "100% [x]_y", "telephone1": "'"},
+        {"numberofemployees": 1},
+    ]
     for number, values in enumerate(odd):
         await one.make("account", name=f"Odd {number}", **values)
     found = await one.ask("query_records", table="account", top=200, format="detailed")

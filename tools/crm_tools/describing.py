@@ -68,6 +68,8 @@ def _kind(column: Column) -> str:
 
 
 def _when_set(column: Column, table: Table) -> str:
+    if column.name == table.key:
+        return "no"
     if column.type is ColumnType.LOOKUP:
         ways = [item for item in table.navigations.values() if item.column == column.name and item.writable]
         return "yes" if ways or column.short_name == "ownerid" else "no"

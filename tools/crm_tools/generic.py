@@ -111,6 +111,8 @@ async def settings(
         if column.type is ColumnType.LOOKUP:
             lookups[name] = (_ways(column, table) if way is None else [way], value)
             continue
+        if on_create and column.name == table.key:
+            raise InputError(f"{column.name} is made with the record; leave it out.")
         if not (column.on_create if on_create else column.on_update):
             when = "set when a record is created" if on_create else "changed"
             raise InputError(f"{column.label} ({column.name}) cannot be {when}.")

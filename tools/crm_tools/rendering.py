@@ -56,10 +56,9 @@ def fitted(content: dict[str, Any], lists: Sequence[str], most: int | None) -> d
         kept = list(whole)
         while kept and _with_note(_replaced(cut, path, kept)) > most:
             kept.pop()
-        cut = _replaced(cut, path, kept)
-        if whole and not kept and len(lists) > 1 and "." not in path:
-            # An empty list would say that there is nothing.
-            del cut[path]
+        # An empty list would say that there is nothing.
+        gone = bool(whole) and not kept and len(lists) > 1
+        cut = _replaced(cut, path, None if gone else kept)
         if len(kept) < len(whole):
             left_out.append(f"{len(whole) - len(kept)} of {len(whole)} {path.partition('.')[0]}")
         if _with_note(cut) <= most:
@@ -82,12 +81,17 @@ def _items(content: Mapping[str, Any], path: str) -> Sequence[Any]:
     return _items(found, inner) if inner and isinstance(found, Mapping) else found
 
 
-def _replaced(content: Mapping[str, Any], path: str, items: Sequence[Any]) -> dict[str, Any]:
-    """The content with these items at the path, if there is something."""
+def _replaced(content: Mapping[str, Any], path: str, items: Sequence[Any] | None) -> dict[str, Any]:
+    """The content with these items at the path, if there is something; without that list for None."""
     name, _, inner = path.partition(".")
-    if name not in content:
-        return dict(content)
-    return {**content, name: _replaced(content[name], inner, items) if inner else list(items)}
+    rest = dict(content)
+    if name in rest:
+        old = rest.pop(name)
+        if inner:
+            return {**content, name: _replaced(old, inner, items)}
+        if items is not None:
+            return {**content, name: list(items)}
+    return rest
 
 
 def _part(name: str, value: Any, form: Form, currency: str | None, detailed: bool) -> list[str]:

@@ -1,8 +1,8 @@
 """The standard tables: those of the API description, and those that stand around them.
 
 The tables around them (activities, notes, users, teams, currencies, views) are described in the folder
-``standard``, one file each; the embedded sandbox reads the same files. They have no operations of their own in
-the API description: tools of more than one table work on them.
+``standard``, one file each; the embedded sandbox reads the same files. They have no operations of their own
+in the API description: tools of more than one table work on them.
 """
 
 from __future__ import annotations

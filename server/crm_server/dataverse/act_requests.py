@@ -95,7 +95,7 @@ def _total(total: Total) -> str:
 
 
 def search_request(searches: Sequence[Search]) -> CrmRequest:
-    """The request that looks for the same words in several tables."""
+    """The request that looks for the same words, all of them, in several tables."""
     entities = [
         {"Name": item.table, "SelectColumns": [], "SearchColumns": list(item.columns)} for item in searches
     ]
@@ -103,5 +103,6 @@ def search_request(searches: Sequence[Search]) -> CrmRequest:
         "search": searches[0].text,
         "entities": json.dumps(entities),
         "top": sum(item.top for item in searches),
+        "options": json.dumps({"searchmode": "all"}),
     }
     return CrmRequest("POST", SEARCH_PATH, Action.READ, body=body)

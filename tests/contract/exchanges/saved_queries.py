@@ -161,7 +161,7 @@ EXCHANGES = [
         tuple(
             Step(
                 "GET",
-                f"savedqueries?$filter=returnedtypecode eq '{table}' and querytype eq 0 and isdefault eq true",
+                f"savedqueries?$filter=isdefault eq true and returnedtypecode eq '{table}'",
                 200,
                 json={"value": counting(1)},
             )

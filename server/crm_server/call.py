@@ -19,6 +19,7 @@ from crm_server.auditing import call_event
 from crm_server.dataverse import crm_request_id
 from crm_server.gateway import Crm, Gateway, Session, Tell, Trail, untold
 from crm_server.log import bound, get_logger
+from crm_server.metering import UNKNOWN_TOOL
 from crm_server.policy.decide import ever_allows
 from crm_server.policy.limits import Left
 from crm_server.policy.model import Decision, Policy, Principal
@@ -138,8 +139,9 @@ class Caller:
         except UnknownToolError:
             # Its name is the caller's own text, and so is no part of the audit.
             self._crm.state.note(
-                {"kind": "call", "caller": principal.name, "tool": "(unknown)", "outcome": "unknown_tool"}
+                {"kind": "call", "caller": principal.name, "tool": UNKNOWN_TOOL, "outcome": "unknown_tool"}
             )
+            self._crm.meter.called(UNKNOWN_TOOL, "none", "unknown_tool", "none", 0.0)
             raise
         return await self._called(tool, arguments, principal, approver, tell)
 
@@ -170,7 +172,11 @@ class Caller:
         started = time.perf_counter()
         with bound(request_id=request_id, **trace_id()):
             session = Session(self._crm, principal, approver, trail, tell=tell)
-            answer = await self._run(tool, arguments, session)
+            try:
+                answer = await self._run(tool, arguments, session)
+            except InputNeededError:
+                self._measure(trail, "input_needed", started)
+                raise
             outcome = answer.content["error"]["code"] if answer.is_error else "ok"
             self._crm.state.note(call_event(trail, principal, self._kind(), outcome, crm_request_id.get()))
             describe_call(trail.table, trail.effect, outcome, answer.decision, request_id)
@@ -185,7 +191,13 @@ class Caller:
                 duration_ms=round((time.perf_counter() - started) * 1000, 1),
                 crm_request_id=crm_request_id.get(),
             )
+            self._measure(trail, outcome, started)
         return answer
+
+    def _measure(self, trail: Trail, outcome: str, started: float) -> None:
+        decision = trail.decision.outcome.value if trail.decision else "none"
+        seconds = time.perf_counter() - started
+        self._crm.meter.called(trail.tool, trail.effect, outcome, decision, seconds)
 
     def _kind(self) -> str | None:
         kind = str(self.environment()["kind"])

@@ -24,6 +24,7 @@ from crm_prompts import Prompt, PromptError, load_prompts
 from crm_server import __version__
 from crm_server.app import Application
 from crm_server.approval import Approver, DeclinedError, InputNeededError, Plan
+from crm_server.authorization.rules import WRITE
 from crm_server.call import CallAnswer, UnknownToolError
 from crm_server.gateway import Tell
 from crm_server.log import get_logger
@@ -146,6 +147,7 @@ class _Adapter:
     async def _answer(
         self, params: types.CallToolRequestParams, approver: Approver, tell: Tell
     ) -> types.CallToolResult | types.InputRequiredResult:
+        self._require_scope(params.name)
         try:
             principal = principal_of(self._application)
             answer = await self._caller.call(params.name, params.arguments or {}, principal, approver, tell)
@@ -153,6 +155,21 @@ class _Adapter:
             environment = dict(self._caller.environment())
             return question.result.model_copy(update={"meta": {"environment": environment}})
         return _wire_answer(answer)
+
+    def _require_scope(self, name: str) -> None:
+        """Refuse a change by a caller whose token is good for reading only.
+
+        Over HTTP such a request is refused before it comes here, so that clients can ask for more; this holds
+        however it came.
+
+        Raises:
+            MCPError: The token is not good for it.
+        """
+        caller = callers.present()
+        if caller is None or not caller.issuer or WRITE in caller.scopes:
+            return
+        if any(tool.name == name and not tool.hints.read_only for tool in self._caller.tools()):
+            raise MCPError(code=types.INVALID_REQUEST, message=f"The access token is not good for {WRITE}.")
 
     async def list_prompts(
         self, _context: Context, _params: types.PaginatedRequestParams | None

@@ -28,6 +28,9 @@ class SettingsError(Exception):
 
 
 UTC_ZONE = ZoneInfo("UTC")
+APPROVE, SEE = "approve", "see"
+PAGE_ROLES = {"CRM.Approver": APPROVE, "CRM.Auditor": SEE}
+"""Who may approve on the page, and who may only see it, unless that is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,23 @@ class Settings:
     callers_services: Mapping[str, str] = field(default_factory=dict)
     callers_name: str | None = None
     callers_file: Path | None = None
+    page_client_id: str | None = None
+    page_client_secret: str | None = field(default=None, repr=False)
+    page_roles: Mapping[str, str] = field(default_factory=lambda: dict(PAGE_ROLES))
+    approve_on_page: bool = False
+    approve_own: bool = False
     origins: tuple[str, ...] = ()
     sessions: str | None = None
     calls: int = 64
     calls_of_one: int = 8
     drain_seconds: int | None = None
     log_level: str = "info"
+
+    @property
+    def page_url(self) -> str | None:
+        """Address of the page for approvals; None where there is none."""
+        on = self.page_client_id is not None or self.callers_file is not None
+        return f"{self.public_url}/approvals" if on and self.public_url is not None else None
 
 
 def read_settings(environ: Mapping[str, str], known_toolsets: Iterable[str], **flags: str | None) -> Settings:
@@ -193,6 +207,16 @@ def _services(text: str) -> dict[str, str]:
     return {client.strip(): role.strip() for client, _, role in pairs}
 
 
+def _page_roles(text: str) -> dict[str, str]:
+    pairs = [(role.strip(), may.strip()) for role, _, may in (item.rpartition("=") for item in _listed(text))]
+    if not pairs or not all(role and may in (APPROVE, SEE) for role, may in pairs):
+        raise SettingsError(
+            "DYNAMICS_PAGE_ROLES is a role or group with what it may do, such as "
+            "CRM.Approver=approve,CRM.Auditor=see."
+        )
+    return dict(pairs)
+
+
 def _https(variable: str) -> Callable[[str], str]:
     """Reads an https address without a query; http is taken for this machine only."""
 
@@ -241,6 +265,9 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "callers_tenants": lambda text: frozenset(_listed(text)),
     "callers_services": _services,
     "callers_file": lambda text: Path(text).expanduser(),
+    "page_roles": _page_roles,
+    "approve_on_page": lambda text: _yes_or_no("DYNAMICS_APPROVE_ON_PAGE", text),
+    "approve_own": lambda text: _yes_or_no("DYNAMICS_APPROVE_OWN", text),
     "origins": _origins,
     "sessions": _sessions,
     "calls": _count("DYNAMICS_CALLS", 10_000),

@@ -137,6 +137,36 @@ SETTINGS = (
         "callers.toml",
     ),
     Setting(
+        "DYNAMICS_PAGE_CLIENT_ID",
+        "page_client_id",
+        "Application (client) id of the page for approvals; without it there is none, but in a lab",
+        "a GUID",
+    ),
+    Setting(
+        "DYNAMICS_PAGE_CLIENT_SECRET",
+        "page_client_secret",
+        "Client secret of that application, where it has one",
+        "its value",
+    ),
+    Setting(
+        "DYNAMICS_PAGE_ROLES",
+        "page_roles",
+        "Roles or groups that approve on the page, or only see it",
+        "CRM.Approver=approve,CRM.Auditor=see",
+    ),
+    Setting(
+        "DYNAMICS_APPROVE_ON_PAGE",
+        "approve_on_page",
+        "true if changes are approved on the page only, and never by the caller at the client",
+        "true",
+    ),
+    Setting(
+        "DYNAMICS_APPROVE_OWN",
+        "approve_own",
+        "true if an approver may approve on the page what their own assistant asked for",
+        "true",
+    ),
+    Setting(
         "DYNAMICS_ORIGINS",
         "origins",
         "Web pages whose scripts may call this server",

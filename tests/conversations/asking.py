@@ -49,7 +49,7 @@ ASKING = (
                 },
             )
         ],
-        says=["2-Develop", "150", "9709500"],
+        says=["2-Develop", "USD | 96 | 6036400", "EUR | 42 | 2857300"],
         bare=[
             (
                 "list_opportunities",

@@ -357,6 +357,15 @@ def test_the_conditions_of_the_question_are_told(opened: Callable[..., Host]) ->
     assert "Only statecode eq Open; estimatedvalue gt 5000" in shown.text()
 
 
+def test_amounts_of_several_currencies_are_drawn_and_not_added_up(drawn: Callable[..., Host]) -> None:
+    groups = [
+        {"transactioncurrencyid": code, **group("Qualify", "2026-11", 2, 10.0)} for code in ("EUR", "USD")
+    ]
+    by = ["transactioncurrencyid", "stepname", CLOSE_MONTH]
+    shown = drawn({"table": "opportunity", "by": by, "groups": groups})
+    assert texts(shown, ".figures dd") == ["4"]
+
+
 @pytest.mark.parametrize("currency", [None, "kr", "usd", ["USD"]])
 def test_without_a_currencys_code_values_are_plain_numbers(currency: Any, drawn: Callable[..., Host]) -> None:
     shown = drawn(summary(group("Qualify", "2026-11", value=1500.0), currency=currency))

@@ -59,7 +59,9 @@ class Resource:
 
     def challenge(self, scopes: Iterable[str], error: str | None = None, description: str = "") -> str:
         """A WWW-Authenticate header: where to learn of this resource, and which scopes to ask for."""
-        facts = {} if error is None else {"error": error, "error_description": description}
+        facts = {"realm": "crm"}
+        if error is not None:
+            facts |= {"error": error, "error_description": description}
         if self.rules is not None:
             facts |= {"scope": " ".join(self.asked(scopes)), "resource_metadata": self.metadata_url}
         return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in facts.items())

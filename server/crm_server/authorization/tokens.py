@@ -54,14 +54,14 @@ class JwtTokens:
 
     async def caller_of(self, token: str) -> Caller:
         """The caller whose token it is; see :class:`Tokens`."""
-        claims = await self._claims(token)
-        scopes = frozenset(_words(claims.get("scp", claims.get("scope"))))
-        roles = frozenset(_words(claims.get("roles"))) | frozenset(_words(claims.get("groups")))
+        claims = await self.claims(token)
+        scopes = frozenset(words(claims.get("scp", claims.get("scope"))))
+        roles = frozenset(words(claims.get("roles"))) | frozenset(words(claims.get("groups")))
         client = str(claims.get("azp") or claims.get("appid") or claims.get("client_id") or "")
         if not scopes & set(SCOPES) and _is_service(claims):
             return self._service(claims, client, roles)
         return Caller(
-            name=_name(claims, self._rules.name_claim),
+            name=caller_name(claims, self._rules.name_claim),
             client=client,
             issuer=str(claims["iss"]),
             roles=roles - set(SCOPES),
@@ -83,7 +83,13 @@ class JwtTokens:
             token=None,
         )
 
-    async def _claims(self, token: str) -> Mapping[str, Any]:
+    async def claims(self, token: str) -> Mapping[str, Any]:
+        """What the token says, once it is known to be the issuer's and meant for this audience.
+
+        Raises:
+            TokenRefusedError: It is not.
+            NotReadyError: Nobody can tell at the moment.
+        """
         import jwt
 
         if len(token) > LONGEST_TOKEN:
@@ -136,7 +142,7 @@ _REASONS = {
 }
 
 
-def _words(value: Any) -> Iterable[str]:
+def words(value: Any) -> Iterable[str]:
     """A claim that is a text of words, or a list of them."""
     if isinstance(value, str):
         return value.split()
@@ -154,7 +160,7 @@ def _is_service(claims: Mapping[str, Any]) -> bool:
     return "scp" not in claims and bool(subject == claims.get("oid") or subject == claims.get("client_id"))
 
 
-def _name(claims: Mapping[str, Any], claim: str | None) -> str:
+def caller_name(claims: Mapping[str, Any], claim: str | None) -> str:
     """What names a caller for good: object id and tenant, or subject and issuer."""
     if claim is not None:
         value = claims.get(claim)

@@ -258,6 +258,8 @@ def open_client(
     auth: httpx.Auth | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     private_network: bool = False,
+    meter: Meter = UNMETERED,
 ) -> DataverseClient:
     """A client of the environment at ``base_url``, such as ``https://contoso.crm.dynamics.com``."""
-    return DataverseClient(Sender(base_url, auth, transport, private_network=private_network), tables)
+    sender = Sender(base_url, auth, transport, private_network=private_network, meter=meter)
+    return DataverseClient(sender, tables)

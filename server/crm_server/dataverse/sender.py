@@ -20,6 +20,7 @@ from crm_server.dataverse.pacing import MOST_TOGETHER, Pacer
 from crm_server.dataverse.requests import CrmRequest
 from crm_server.dataverse.responses import CrmResponse, error_from, request_id, retry_after
 from crm_server.dataverse.spans import RequestSpan, note, request_span, trace_headers
+from crm_server.metering import UNMETERED, Meter
 from crm_server.sign_in import callers
 from crm_tools.errors import UnavailableError, UnreadableAnswerError, UpstreamError
 from crm_tools.operations import Action
@@ -90,6 +91,7 @@ class Sender:
     rng: random.Random = field(default_factory=random.Random)
     private_network: bool = False
     resolve: Resolve = resolve
+    meter: Meter = UNMETERED
     _watch: Watch | None = field(default=None, init=False, repr=False)
     _client: httpx.AsyncClient | None = field(default=None, init=False, repr=False)
 
@@ -165,6 +167,7 @@ class Sender:
         if self.clock() + seconds > deadline:
             raise error_from(response)
         note("crm.throttled", wait_seconds=seconds)
+        self.meter.throttled(seconds)
         # The pause is the caller's: what waits for a turn is sent after it, and less at a time.
         self.pacer.throttled(callers.name(), seconds)
 
@@ -192,13 +195,15 @@ class Sender:
     async def _once(self, request: CrmRequest | LateRead, action: Action, deadline: float) -> CrmResponse:
         import httpx
 
+        asked = self.clock()
         async with self.pacer.turn(callers.name()):
+            self.meter.waited_for_crm(self.clock() - asked)
             left = deadline - self.clock()
             if left <= 0:
                 raise NotSentError("The time for this call was over before the CRM could be asked.")
             try:
                 with anyio.fail_after(left):
-                    response = await self._exchange(
+                    response = await self._measured(
                         request if isinstance(request, CrmRequest) else request.at_its_turn()
                     )
             except TimeoutError:
@@ -207,6 +212,15 @@ class Sender:
                 raise _translated(error, action) from None
         crm_request_id.set(request_id(response))
         return response
+
+    async def _measured(self, request: CrmRequest) -> CrmResponse:
+        sent, status = self.clock(), None
+        try:
+            response = await self._exchange(request)
+            status = response.status
+            return response
+        finally:
+            self.meter.asked_crm(request.method, status, self.clock() - sent)
 
     async def _exchange(self, request: CrmRequest) -> CrmResponse:
         import httpx

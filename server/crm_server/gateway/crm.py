@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from crm_server.cursors import Cursors
 from crm_server.gateway.kept_jobs import KeptJobs
 from crm_server.identity import Identities
+from crm_server.metering import UNMETERED, Meter
 from crm_server.policy.model import Policy
 from crm_server.state import State
 from crm_tools.tables import Table
@@ -51,6 +52,7 @@ class Crm:
     have_read: set[str] = field(default_factory=set)
     """Callers who were shown text that strangers may have written."""
     cursors: Cursors = field(default_factory=Cursors)
+    meter: Meter = UNMETERED
 
     @cached_property
     def identities(self) -> Identities:

@@ -136,9 +136,15 @@ def recent(
     until: datetime | None = None,
     contains: Mapping[str, str] | None = None,
     record: str | None = None,
+    before: int | None = None,
 ) -> list[dict[str, Any]]:
-    """The last events, oldest first; ``contains`` maps columns to search by to their value."""
+    """The last events, oldest first; ``contains`` maps columns to search by to their value.
+
+    ``before`` is the number of an event: those before it, for one page after the other.
+    """
     wanted = select(EVENTS).order_by(EVENTS.c.number.desc()).limit(most)
+    if before is not None:
+        wanted = wanted.where(EVENTS.c.number < before)
     if since is not None:
         wanted = wanted.where(EVENTS.c.at >= since.timestamp())
     if until is not None:

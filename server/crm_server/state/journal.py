@@ -94,6 +94,14 @@ def listed(
     return [_change(row) for row in connection.execute(wanted)]
 
 
+def recent(connection: Connection, *, most: int, before: int | None = None) -> list[tuple[int, Change]]:
+    """The last changes of all callers, newest first, each with its number; those before one of them."""
+    wanted = select(CHANGES).order_by(CHANGES.c.number.desc()).limit(most)
+    if before is not None:
+        wanted = wanted.where(CHANGES.c.number < before)
+    return [(row.number, _change(row)) for row in connection.execute(wanted)]
+
+
 def found(connection: Connection, caller: str, change_id: str) -> Change | None:
     """The change of this id, if it is one of this caller."""
     wanted = select(CHANGES).where(CHANGES.c.id == change_id, CHANGES.c.caller == caller)

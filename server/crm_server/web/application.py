@@ -3,6 +3,7 @@
 ::
 
     /healthz /readyz   anybody; not checked for Host, because probes call an address
+    /metrics           the same, where it is switched on
     everything else    Host and Origin ─> CORS ─> route
     /.well-known/...   anybody
     /mcp, /sse, ...    token ─> whole message ─> scope ─> turn ─> protocol
@@ -30,6 +31,8 @@ from crm_server.web.turns import Bounds, Load, Turns
 if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from crm_server.web.metrics import Metrics
 
 _ALLOWED_HEADERS = (
     "Authorization",
@@ -59,7 +62,13 @@ class Doors:
 
 
 def web_application(
-    endpoints: dict[str, ASGIApp], doors: Doors, health: Health, bounds: Bounds, load: Load, largest: int
+    endpoints: dict[str, ASGIApp],
+    doors: Doors,
+    health: Health,
+    bounds: Bounds,
+    load: Load,
+    largest: int,
+    metrics: Metrics | None = None,
 ) -> ASGIApp:
     """The application. ``endpoints`` answer the protocol's requests, by path; one that ends in / is a tree.
 
@@ -82,9 +91,10 @@ def web_application(
             max_age=600,
         )
     checked = HostAndOriginCheck(inside, doors.hosts, doors.origins)
-    return Starlette(
-        routes=[Route("/healthz", health.live), Route("/readyz", health.ready), Mount("/", checked)]
-    )
+    watched = [Route("/healthz", health.live), Route("/readyz", health.ready)]
+    if metrics is not None:
+        watched.append(Route("/metrics", metrics.endpoint(load, health)))
+    return Starlette(routes=[*watched, Mount("/", checked)])
 
 
 def _guarded(endpoint: ASGIApp, doors: Doors, bounds: Bounds, load: Load, largest: int) -> ASGIApp:

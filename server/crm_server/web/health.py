@@ -25,6 +25,11 @@ class Health:
         self._checks = checks
         self._draining = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What :meth:`missing` may name: the server itself, and what it needs."""
+        return ("server", *sorted(self._checks))
+
     def drain(self) -> None:
         """Say from now on that the server is ending."""
         self._draining = True

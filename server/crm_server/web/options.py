@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crm_server.authorization.resource import Resource
     from crm_server.authorization.tokens import Tokens
     from crm_server.web.health import Check
+    from crm_server.web.metrics import Metrics
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -25,6 +26,7 @@ class WebOptions:
 
     None means that it is for this machine only. ``origins`` are the web pages whose scripts may call it.
     ``stateless`` gives each request of the handshake era a session of its own, so any replica answers it.
+    ``metrics`` are shown at ``/metrics`` to whoever reaches the process.
     """
 
     host: str = "127.0.0.1"
@@ -33,7 +35,7 @@ class WebOptions:
     origins: tuple[str, ...] = ()
     stateless: bool = False
     sse: bool = False
-    metrics: bool = False
+    metrics: Metrics | None = None
     bounds: Bounds = field(default_factory=Bounds)
     drain_seconds: float = 1.0
 

@@ -92,7 +92,9 @@ def _application(
         options.origins,
         *(() if team is None else (team.tokens, team.resource, team.needs)),
     )
-    return web_application(endpoints, doors, health, options.bounds, Load(), MAX_MESSAGE_BYTES)
+    return web_application(
+        endpoints, doors, health, options.bounds, Load(), MAX_MESSAGE_BYTES, options.metrics
+    )
 
 
 def _url(listener: socket.socket) -> str:

@@ -1,0 +1,259 @@
+"""Signing in to the page: by the issuer that vouches for callers, or in a lab by a caller's token.
+
+OpenID Connect Core 1.0, section 3.1 (the authorization code flow), with PKCE (RFC 7636) and the issuer in the
+answer where it is sent (RFC 9207).
+https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from crm_server.authorization.keys import FRESH_SECONDS, Fetch
+from crm_server.authorization.rules import APPROVE, SCOPES, TENANT, Issuer
+from crm_server.authorization.tokens import JwtTokens, Tokens, caller_name, words
+from crm_server.pages.sealing import Attempt
+from crm_server.pages.visitors import Admission, Visitor
+
+_SECONDS = 10.0
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class SignInError(Exception):
+    """The sign-in does not come about. The message is for the log; ``told`` is what the person reads."""
+
+    def __init__(self, reason: str, told: str = "The sign-in did not work. Please start again.") -> None:
+        super().__init__(reason)
+        self.told = told
+
+
+class NotAdmittedError(Exception):
+    """Somebody signed in who may not see the page. The message names them."""
+
+
+class IssuerUnreachableError(Exception):
+    """The issuer does not answer. The message is for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The page as the issuer knows it. ``scopes`` are asked for beside those of an ID token."""
+
+    id: str
+    secret: str | None
+    redirect: str
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoints:
+    authorize: str
+    token: str
+    issuer: str
+    secret_in_form: bool
+
+
+class IssuerSignIn:
+    """Signs people in by the issuer.
+
+    ``id_tokens`` checks what is meant for the page itself, ``access_tokens`` what is meant for the server: a
+    scope is looked for only where ``admission`` names one.
+    """
+
+    def __init__(
+        self,
+        issuer: Issuer,
+        client: Client,
+        id_tokens: JwtTokens,
+        access_tokens: Tokens,
+        admission: Admission,
+        name_claim: str | None,
+        fetch: Fetch,
+        clock: Callable[[], float],
+    ) -> None:
+        self._issuer = issuer
+        self._client = client
+        self._id_tokens = id_tokens
+        self._access_tokens = access_tokens
+        self._admission = admission
+        self._name_claim = name_claim
+        self._fetch = fetch
+        self._clock = clock
+        self._known: _Endpoints | None = None
+        self._asked = 0.0
+
+    async def begin(self, attempt: Attempt) -> str:
+        """The address at the issuer to send the browser to.
+
+        Raises:
+            IssuerUnreachableError: The issuer does not say where that is.
+        """
+        challenge = hashlib.sha256(attempt.verifier.encode()).digest()
+        asked = {
+            "response_type": "code",
+            "response_mode": "query",
+            "client_id": self._client.id,
+            "redirect_uri": self._client.redirect,
+            "scope": " ".join(("openid", "profile", *self._client.scopes)),
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": base64.urlsafe_b64encode(challenge).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+        }
+        address = (await self._endpoints()).authorize
+        return f"{address}{'&' if urlsplit(address).query else '?'}{urlencode(asked)}"
+
+    async def finish(self, answer: Mapping[str, str], attempt: Attempt) -> Visitor:
+        """Who came back from the issuer.
+
+        Raises:
+            SignInError: The answer is not to this attempt, or the issuer refused.
+            NotAdmittedError: They may not see the page.
+            TokenRefusedError: The ID token is not the issuer's for this page.
+            NotReadyError: It cannot be checked now.
+            IssuerUnreachableError: The issuer does not answer.
+        """
+        if not _same(answer.get("state", ""), attempt.state):
+            raise SignInError("an answer to another sign-in")
+        endpoints = await self._endpoints()
+        if "iss" in answer and answer["iss"] != endpoints.issuer:
+            raise SignInError("an answer of another issuer")
+        if "error" in answer:
+            raise SignInError("refused by the issuer", "The sign-in service refused the sign-in.")
+        if not answer.get("code"):
+            raise SignInError("an answer without a code")
+        tokens = await self._tokens(endpoints, answer["code"], attempt.verifier)
+        claims = await self._id_tokens.claims(_text(tokens, "id_token"))
+        if not _same(str(claims.get("nonce", "")), attempt.nonce):
+            raise SignInError("an ID token for another sign-in")
+        if claims.get("azp", self._client.id) != self._client.id:
+            raise SignInError("an ID token for another application")
+        return await self._visitor(claims, tokens)
+
+    async def _visitor(self, claims: Mapping[str, Any], tokens: Mapping[str, Any]) -> Visitor:
+        name = caller_name(claims, self._name_claim)
+        roles = {*words(claims.get("roles")), *words(claims.get("groups"))}
+        held = set(roles)
+        if self._client.scopes:
+            held |= (await self._access_tokens.caller_of(_text(tokens, "access_token"))).scopes
+        shown = str(claims.get("name") or claims.get("preferred_username") or name)
+        visitor = self._admission.visitor(name, shown, held, roles)
+        if visitor is None:
+            raise NotAdmittedError(name)
+        return visitor
+
+    async def _tokens(self, endpoints: _Endpoints, code: str, verifier: str) -> Mapping[str, Any]:
+        import httpx
+
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._client.redirect,
+            "client_id": self._client.id,
+            "code_verifier": verifier,
+        }
+        auth = None
+        if self._client.secret is not None and endpoints.secret_in_form:
+            form["client_secret"] = self._client.secret
+        elif self._client.secret is not None:
+            auth = httpx.BasicAuth(self._client.id, self._client.secret)
+        try:
+            async with httpx.AsyncClient(timeout=_SECONDS, follow_redirects=False) as http:
+                answer = await http.post(endpoints.token, data=form, auth=auth or httpx.USE_CLIENT_DEFAULT)
+        except httpx.HTTPError as error:
+            raise IssuerUnreachableError(type(error).__name__) from None
+        if answer.status_code >= 500:
+            raise IssuerUnreachableError(f"status {answer.status_code}")
+        if answer.status_code != 200:
+            raise SignInError(f"the issuer gave no tokens for the code: status {answer.status_code}")
+        try:
+            found = answer.json()
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise SignInError("the issuer's answer has no tokens")
+        return found
+
+    async def _endpoints(self) -> _Endpoints:
+        if self._known is None or self._clock() - self._asked >= FRESH_SECONDS:
+            try:
+                found = json.loads(await self._fetch(self._issuer.discovery))
+                self._known = self._described(found)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise IssuerUnreachableError(type(error).__name__) from None
+            self._asked = self._clock()
+        return self._known
+
+    def _described(self, found: Mapping[str, Any]) -> _Endpoints:
+        address = str(found["issuer"])
+        # For many tenants Entra ID says {tenantid}: which one it is stands in the token.
+        if TENANT not in self._issuer.address and address not in self._issuer.names(None):
+            raise ValueError("the description is another issuer's")
+        # OpenID Connect Discovery 1.0, section 3: what stands for nothing else.
+        methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        return _Endpoints(
+            _safe(found["authorization_endpoint"]),
+            _safe(found["token_endpoint"]),
+            address,
+            "client_secret_post" in methods,
+        )
+
+
+class LabSignIn:
+    """Signs callers of a file in, by the token that their client has; for a lab without an issuer."""
+
+    def __init__(self, tokens: Tokens, admission: Admission) -> None:
+        self._tokens = tokens
+        self._admission = admission
+
+    async def finish(self, token: str) -> Visitor:
+        """Whose token it is.
+
+        Raises:
+            TokenRefusedError: It is nobody's.
+            NotAdmittedError: They may not see the page.
+        """
+        caller = await self._tokens.caller_of(token)
+        visitor = self._admission.visitor(
+            caller.name, caller.name, caller.scopes | caller.roles, caller.roles
+        )
+        if visitor is None:
+            raise NotAdmittedError(caller.name)
+        return visitor
+
+
+SignIn = IssuerSignIn | LabSignIn
+
+
+def scopes_for(admission: Admission) -> tuple[str, ...]:
+    """The scopes that have to be asked for, because they let somebody see the page."""
+    return tuple(scope for scope in SCOPES if scope in admission.grants)
+
+
+LAB_SCOPE = APPROVE
+"""What a caller of a file has to have to sign in."""
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def _text(tokens: Mapping[str, Any], name: str) -> str:
+    value = tokens.get(name)
+    if not isinstance(value, str):
+        raise SignInError(f"the issuer's answer has no {name}")
+    return value
+
+
+def _safe(address: Any) -> str:
+    parts = urlsplit(str(address))
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise ValueError("an address that is not https")
+    return str(address)

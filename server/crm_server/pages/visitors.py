@@ -1,0 +1,45 @@
+"""Who looks at the page, and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from crm_server.settings import APPROVE
+from crm_tools.outside_text import line
+
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who may see the page.
+
+    ``name`` is the one that the policy and the audit have of a caller, so that somebody's own plans and
+    changes are known as theirs; ``shown`` is what people call them.
+    """
+
+    name: str
+    shown: str
+    approves: bool
+    roles: frozenset[str] = frozenset()
+
+    @property
+    def said(self) -> str:
+        """How a decision names them: for people, and without a doubt."""
+        return self.name if self.shown == self.name else f"{self.shown} ({self.name})"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What lets somebody see the page: ``grants`` says of roles, groups and scopes what they are good for."""
+
+    grants: Mapping[str, str]
+
+    def visitor(self, name: str, shown: str, held: Iterable[str], roles: Iterable[str]) -> Visitor | None:
+        """The visitor who holds these; None where none of it is good for the page."""
+        granted = {self.grants[one] for one in held if one in self.grants}
+        if not granted:
+            return None
+        said = line(shown)[:_LONGEST_NAME].strip() or name
+        return Visitor(name, said, APPROVE in granted, frozenset(roles))

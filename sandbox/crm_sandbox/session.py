@@ -39,6 +39,22 @@ _SELLING = frozenset(
 )
 
 ADMINISTRATOR = "System Administrator"
+
+
+def privilege_name(privilege: Privilege, table: Table) -> str:
+    """The name of a privilege, such as ``prvReadAccount``; all activities share theirs.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/security-roles
+    """
+    stem = "Activity" if table.is_activity else f"{table.name[:1].upper()}{table.name[1:]}"
+    return f"prv{privilege}{stem}"
+
+
+def privilege_id(name: str) -> str:
+    """The id of a privilege; always the same."""
+    return str(uuid5(_PRIVILEGES, name))
+
+
 ROLES: Mapping[str, tuple[frozenset[Privilege], frozenset[Privilege]]] = {
     ADMINISTRATOR: (_ALL, _ALL),
     "Sales Manager": (_ALL, _READ),
@@ -83,12 +99,12 @@ class Caller:
         """
         if privilege in self.allowed(table):
             return
-        name = f"prv{privilege}{table.name[:1].upper()}{table.name[1:]}"
+        name = privilege_name(privilege, table)
         raise ODataError(
             403,
             MISSING_PRIVILEGE,
             f"Principal user (Id={self.user_id}, type=8, roleCount={len(self.roles)}) is missing {name} "
-            f"privilege (Id={uuid5(_PRIVILEGES, name)}) on OTC={table.object_type_code} "
+            f"privilege (Id={privilege_id(name)}) on OTC={table.object_type_code} "
             f"for entity '{table.name}'. context.Caller={self.user_id}",
         )
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from crm_server.call import Caller
 from crm_server.folders import state_folder
-from crm_server.gateway import Crm, KeptJobs
+from crm_server.gateway import Crm
+from crm_server.metering import UNMETERED, Meter
 from crm_server.organisation import Learned, NamedTables, chosen_tools, learn, nearest_table
 from crm_server.policy.model import Principal
 from crm_server.policy.reload import ReloadablePolicy
@@ -108,7 +109,6 @@ class Application:
     async def aclose(self) -> None:
         """Close the connection to the CRM and the state, as far as they were opened."""
         await self.connection.aclose()
-        self.crm.jobs.close()
         self.crm.state.close()
 
 
@@ -136,6 +136,7 @@ def build_application(
     asgi_app: ASGIApp | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     learned: Learned = NOTHING_LEARNED,
+    meter: Meter = UNMETERED,
 ) -> Application:
     """An application for these settings. ``asgi_app`` takes the place of the network.
 
@@ -152,15 +153,14 @@ def build_application(
     policies = ReloadablePolicy(settings.policy, tables)
     if sandbox or asgi_app is not None:
         environment = "the embedded sandbox"
-        connection = Connection(lambda: sandbox_client(asgi_app, tables))
+        connection = Connection(lambda: sandbox_client(asgi_app, tables, meter))
     else:
-        connection = _environment(settings, tables)
+        connection = _environment(settings, tables, meter)
         environment = address
     state = _state(settings, now, in_memory=sandbox or asgi_app is not None)
     crm = Crm(address, environment, tables, policies.current, lambda: connection.client, now, state)
     crm.zone, crm.locale, crm.files = settings.time_zone, settings.locale, settings.files
-    if not state.in_memory:
-        crm.jobs = KeptJobs(state_folder() / "imports", address)
+    crm.meter = meter
     tools = chosen_tools(settings, tables)
     local = Principal(roles=settings.roles)
     return Application(crm, Caller(crm, tools), connection, policies, local=local, named=named)
@@ -181,7 +181,7 @@ def configured_state(settings: Settings, now: Callable[[], datetime]) -> State:
     return open_state(settings.state, state_folder(), key, now, kept)
 
 
-def _environment(settings: Settings, tables: Mapping[str, Table]) -> Connection:
+def _environment(settings: Settings, tables: Mapping[str, Table], meter: Meter = UNMETERED) -> Connection:
     """The connection to the environment.
 
     Raises:
@@ -201,13 +201,19 @@ def _environment(settings: Settings, tables: Mapping[str, Table]) -> Connection:
         from crm_server.dataverse.client import open_client
 
         return open_client(
-            base_url=url, tables=tables, auth=make_auth(), private_network=settings.private_network
+            base_url=url,
+            tables=tables,
+            auth=make_auth(),
+            private_network=settings.private_network,
+            meter=meter,
         )
 
     return Connection(open_environment)
 
 
-def sandbox_client(asgi_app: ASGIApp | None, tables: Mapping[str, Table]) -> DataverseClient:
+def sandbox_client(
+    asgi_app: ASGIApp | None, tables: Mapping[str, Table], meter: Meter = UNMETERED
+) -> DataverseClient:
     """A client of the embedded sandbox, or of the application that takes its place."""
     from httpx import ASGITransport
 
@@ -217,7 +223,8 @@ def sandbox_client(asgi_app: ASGIApp | None, tables: Mapping[str, Table]) -> Dat
         from crm_sandbox import create_app
 
         asgi_app = create_app()
-    return open_client(base_url=SANDBOX_ADDRESS, tables=tables, transport=ASGITransport(app=asgi_app))
+    transport = ASGITransport(app=asgi_app)
+    return open_client(base_url=SANDBOX_ADDRESS, tables=tables, transport=transport, meter=meter)
 
 
 def needs_learning(settings: Settings, *, sandbox: bool) -> bool:

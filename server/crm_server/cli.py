@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crm_server import __version__
+from crm_server.metering import UNMETERED, Meter
 from crm_server.policy_commands import add_policy_commands
 from crm_server.settings import DEFAULT_POLICY, Settings, SettingsError, read_settings
 from crm_server.state_commands import add_commands as add_state_commands
@@ -205,10 +206,11 @@ async def _over_http(
     settings: Settings, options: argparse.Namespace, application: Application, server: Any
 ) -> None:
     from crm_server.transports import serve_http, serve_sse
-    from crm_server.web.configured import options_of, team_of
+    from crm_server.web.configured import metrics_of, options_of, team_of
 
     sse = options.transport == "sse"
-    web = options_of(settings, options.host, options.port, sse=sse)
+    metrics = metrics_of(application)
+    web = options_of(settings, options.host, options.port, sse=sse, metrics=metrics)
     team = team_of(settings, application, web.path)
     await (serve_sse if sse else serve_http)(server, web, _announce, team)
 
@@ -240,7 +242,18 @@ def _application(settings: Settings, options: argparse.Namespace) -> Application
     learned = NOTHING_LEARNED
     if needs_learning(settings, sandbox=options.sandbox):
         learned = anyio.run(learn_first, settings, asgi_app)
-    return build_application(settings, sandbox=options.sandbox, asgi_app=asgi_app, learned=learned)
+    return build_application(
+        settings, sandbox=options.sandbox, asgi_app=asgi_app, learned=learned, meter=_meter(settings, options)
+    )
+
+
+def _meter(settings: Settings, options: argparse.Namespace) -> Meter:
+    """What measures calls. Over stdio nobody could ask it."""
+    if options.transport == "stdio":
+        return UNMETERED
+    from crm_server.web.configured import meter_of
+
+    return meter_of(settings)
 
 
 def _announce(url: str) -> None:

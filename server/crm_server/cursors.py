@@ -1,7 +1,7 @@
 """Cursors: the rest of a query in one opaque, signed word.
 
-A cursor holds the query it continues and Dataverse's nextLink. It is signed with a key of this process and
-bound to its caller, because what a model sends back must not become an address to call.
+A cursor holds the query it continues and Dataverse's nextLink. It is signed with a key of the state, so that
+any replica opens it, and bound to its caller: what a model sends back must not become an address to call.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import hmac
 import json
 import secrets
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from crm_tools.errors import InputError, UnreadableAnswerError
+from crm_server.log import get_logger
+from crm_tools.errors import InputError, StateError, UnreadableAnswerError
 from crm_tools.operations import Expansion, OrderBy, Query
 
+_log = get_logger("cursors")
 LIFETIME = timedelta(hours=1)
 _TAG_BYTES = 16
 _MOST_BYTES = 64 * 1024
@@ -84,10 +87,11 @@ def _digest(link: str) -> str:
 
 
 class Cursors:
-    """Makes and opens cursors."""
+    """Makes and opens cursors. ``keys_for`` gives the keys for a purpose: the first signs, all verify."""
 
-    def __init__(self, key: bytes | None = None) -> None:
-        self._key = key or secrets.token_bytes(32)
+    def __init__(self, keys_for: Callable[[str], Sequence[bytes]]) -> None:
+        self._keys_for = keys_for
+        self._own = secrets.token_bytes(32)
 
     def seal(self, continuation: Continuation, caller: str, now: datetime) -> str:
         """The cursor for a continuation. Only the same caller can open it, within an hour."""
@@ -95,7 +99,7 @@ class Cursors:
         content["w"] = [continuation.walk.milestone, continuation.walk.stride, continuation.walk.steps]
         content["s"] = continuation.stamp
         payload = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
-        return base64.urlsafe_b64encode(self._tag(payload, caller) + payload).decode().rstrip("=")
+        return base64.urlsafe_b64encode(_tag(self._keys()[0], payload, caller) + payload).decode().rstrip("=")
 
     def open(self, cursor: str, table: str, caller: str, now: datetime) -> Continuation:
         """What the cursor stands for.
@@ -112,7 +116,7 @@ class Cursors:
         except ValueError:
             raise refused from None
         tag, payload = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
-        if not hmac.compare_digest(tag, self._tag(payload, caller)):
+        if not any(hmac.compare_digest(tag, _tag(key, payload, caller)) for key in self._keys()):
             raise refused
         # The signature says the payload is our own; the bound is for good measure.
         content: dict[str, Any] = json.loads(zlib.decompressobj().decompress(payload, _MOST_BYTES))
@@ -121,8 +125,17 @@ class Cursors:
             raise refused
         return Continuation(query, content["l"], Walk(*content["w"]), content["s"])
 
-    def _tag(self, payload: bytes, caller: str) -> bytes:
-        return hmac.digest(self._key, caller.encode() + b"\0" + payload, hashlib.sha256)[:_TAG_BYTES]
+    def _keys(self) -> Sequence[bytes]:
+        try:
+            return self._keys_for("cursors")
+        except StateError as error:
+            # Reading goes on, with cursors that only this process opens.
+            _log.error("cursors_end_with_the_process", problem=error.message)
+            return (self._own,)
+
+
+def _tag(key: bytes, payload: bytes, caller: str) -> bytes:
+    return hmac.digest(key, caller.encode() + b"\0" + payload, hashlib.sha256)[:_TAG_BYTES]
 
 
 def _dump(query: Query) -> list[Any]:

@@ -1,7 +1,7 @@
 """What is measured while the server works. This meter measures nothing; that of ``/metrics`` is in ``web``.
 
-Whoever measures gets names of ours and numbers only: tools that are on offer, outcomes, methods. No caller, no
-record and no text from outside reaches a meter, so nothing can be learnt from it, nor filled up by it.
+Whoever measures gets names of ours and numbers only: tools that are on offer, outcomes, methods. No caller,
+no record and no text from outside reaches a meter, so nothing can be learnt from it, nor filled up by it.
 """
 
 from __future__ import annotations

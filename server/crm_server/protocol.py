@@ -31,11 +31,12 @@ from crm_server.log import get_logger
 from crm_server.policy.limits import Left
 from crm_server.policy.model import Decision
 from crm_server.protocol_resources import ResourceAdapter, principal_of
+from crm_server.protocol_state import StateKeysCodec
 from crm_server.sign_in import callers
 from crm_server.tracing import continue_http_trace
 from crm_server.views import EXTENSION, MIME_TYPE, tool_meta
 from crm_tools.catalogue import AnyTool
-from crm_tools.errors import ApprovalError, StateError
+from crm_tools.errors import ApprovalError
 
 SERVER_NAME = "dynamics-crm-mcp"
 _APPROVAL_KEY = "approval"
@@ -78,21 +79,10 @@ def build_server(application: Application) -> Server[Any]:
         on_subscriptions_listen=subscribers.listen,
     )
     server.extensions[EXTENSION] = {"mimeTypes": [MIME_TYPE]}
-    security = _request_state(application)
+    security = RequestStateSecurity(codec=StateKeysCodec(application.crm.state), ttl=_APPROVAL_SECONDS)
     server.middleware.insert(0, continue_http_trace)
     server.middleware.append(RequestStateBoundary(security, default_audience=SERVER_NAME))
     return server
-
-
-def _request_state(application: Application) -> RequestStateSecurity:
-    """Seals what travels with a question; with the state's key, so that a restart does not void it."""
-    state = application.crm.state
-    if not state.in_memory:
-        try:
-            return RequestStateSecurity(keys=[state.key_for("request state")], ttl=_APPROVAL_SECONDS)
-        except StateError as error:
-            log.error("questions_end_with_the_process", problem=error.message)
-    return RequestStateSecurity.ephemeral(ttl=_APPROVAL_SECONDS)
 
 
 class _Subscribers:

@@ -77,6 +77,7 @@ class Settings:
     calls: int = 64
     calls_of_one: int = 8
     drain_seconds: int | None = None
+    metrics: bool = False
     log_level: str = "info"
 
     @property
@@ -273,6 +274,7 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "calls": _count("DYNAMICS_CALLS", 10_000),
     "calls_of_one": _count("DYNAMICS_CALLS_OF_ONE", 10_000),
     "drain_seconds": _count("DYNAMICS_DRAIN_SECONDS", 3_600),
+    "metrics": lambda text: _yes_or_no("DYNAMICS_METRICS", text),
     "keep_changes_days": _days("DYNAMICS_KEEP_CHANGES_DAYS"),
     "keep_audit_days": _days("DYNAMICS_KEEP_AUDIT_DAYS"),
 }

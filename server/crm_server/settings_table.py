@@ -188,6 +188,7 @@ SETTINGS = (
         "How long calls under way may finish when the server is told to end; 25 for a team, else 1",
         "60",
     ),
+    Setting("DYNAMICS_METRICS", "metrics", "true for metrics of Prometheus at /metrics, over HTTP", "true"),
     Setting("DYNAMICS_LOG_LEVEL", "log_level", "debug, info, warning or error", "info"),
 )
 """Every setting there is. README's table is made from it."""

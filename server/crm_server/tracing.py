@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -27,7 +28,11 @@ PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
 END_SECONDS = 1.0
 """How long the end of the process waits for the last spans to be sent."""
 
+WAITED_KEY = "crm.waited"
+"""Under this name the seconds that an HTTP request waited for its turn stand in its ASGI scope."""
+
 log = get_logger("tracing")
+_waited: ContextVar[float | None] = ContextVar("waited", default=None)
 
 
 def describe_call(
@@ -37,6 +42,8 @@ def describe_call(
     span = trace.get_current_span()
     if not span.is_recording():
         return
+    if (waited := _waited.get()) is not None:
+        span.set_attribute("crm.queue.wait_seconds", waited)
     span.set_attributes(
         {
             "crm.table": table,
@@ -58,16 +65,19 @@ def trace_id() -> Mapping[str, str]:
 async def continue_http_trace(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """A middleware: a message that came over HTTP is part of the trace that its headers name.
 
-    What the message's own ``_meta`` names still goes before: the SDK reads it after this.
+    What the message's own ``_meta`` names still goes before: the SDK reads it after this. How long the
+    request waited for its turn is remembered for the span that the SDK opens inside.
     """
-    headers = getattr(ctx.request, "headers", None)
-    if headers is None:
+    request = ctx.request
+    if request is None:
         return await call_next(ctx)
     # Onto nothing: the task that serves a session was begun by the session's first request.
-    token = attach(TRACE_CONTEXT.extract(headers, context=Context()))
+    token = attach(TRACE_CONTEXT.extract(request.headers, context=Context()))
+    waited = _waited.set(request.scope.get(WAITED_KEY))
     try:
         return await call_next(ctx)
     finally:
+        _waited.reset(waited)
         detach(token)
 
 

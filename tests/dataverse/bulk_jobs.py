@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,11 @@ import httpx
 from crm_server.dataverse.bulk import Bulk
 from crm_server.dataverse.bulk_log import BulkLog
 from crm_server.dataverse.sender import Sender
-from crm_tools.bulk import BulkJob, BulkResult, BulkRow, RowOutcome
+from crm_server.gateway.kept_jobs import KeptJobs
+from crm_server.state import open_state
+from crm_tools.bulk import BulkJob, BulkResult, BulkRow, Prepared, RowOutcome
 from crm_tools.description import load
+from crm_tools.errors import InputError
 from crm_tools.operations import Action
 from tests.dataverse.faulty_crm import FaultyCrm
 
@@ -35,6 +41,36 @@ CHANGED_LEADS = replace(NEW_LEADS, action=Action.UPDATE, id="7f1a2b3c-4d5e-4f60-
 GOOD = {"lastname": "Bulk"}
 BAD = {"lastname": "x" * 500}
 """Longer than its column allows."""
+
+
+_OPENED = count()
+
+
+@asynccontextmanager
+async def job_log(path: Path, job: BulkJob) -> AsyncIterator[BulkLog]:
+    """A run of the job, by the log in a state in this file; each is two minutes after the one before it.
+
+    So one that ended without a word is not waited for.
+    """
+    later = next(_OPENED) * timedelta(minutes=2)
+    now = datetime.now(UTC) + later
+    state = open_state(f"sqlite:///{path}", path.parent, None, lambda: now)
+    jobs = KeptJobs(state, "https://crm.invalid", lambda: now)
+    try:
+        try:
+            await jobs.find(job.id, "ann")
+        except InputError:
+            await jobs.keep(Prepared(job, (), (), ()), "ann")
+        async with jobs.run(job) as log:
+            yield log
+    finally:
+        state.close()
+
+
+async def refusals(path: Path, job: BulkJob) -> list[RowOutcome]:
+    """The rows that the log in this file calls refused."""
+    async with job_log(path, job) as log:
+        return log.refusals
 
 
 class Slept(list[float]):
@@ -73,13 +109,13 @@ class Crew:
 
     async def run(self, job: BulkJob, rows: Any, log: Path | None = None, **more: Any) -> BulkResult:
         """Run a job, the only one of this client; with a path, by the log there."""
-        opened = None if log is None else BulkLog(log, job)
         try:
-            return await self.bulk.run(job, rows, log=opened, tell=self.tell, **more)
+            if log is None:
+                return await self.bulk.run(job, rows, tell=self.tell, **more)
+            async with job_log(log, job) as opened:
+                return await self.bulk.run(job, rows, log=opened, tell=self.tell, **more)
         finally:
             await self.sender.aclose()
-            if opened is not None:
-                opened.close()
 
     def tell(self, outcomes: Sequence[RowOutcome]) -> None:
         """Remember, and see that each row is told of once; what was unclear may become clear."""

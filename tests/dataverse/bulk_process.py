@@ -8,16 +8,14 @@ from pathlib import Path
 import anyio
 
 from crm_server.dataverse.bulk import Bulk
-from crm_server.dataverse.bulk_log import BulkLog
 from crm_server.dataverse.sender import Sender
-from tests.dataverse.bulk_jobs import NEW_LEADS, TABLES, leads
+from tests.dataverse.bulk_jobs import NEW_LEADS, TABLES, job_log, leads
 
 
 async def run(address: str, path: Path, rows: int) -> None:
     sender = Sender(address)
-    log = BulkLog(path, NEW_LEADS)
-    await Bulk(sender, TABLES, chunk_rows=5).run(NEW_LEADS, leads(rows), log=log)
-    log.close()
+    async with job_log(path, NEW_LEADS) as log:
+        await Bulk(sender, TABLES, chunk_rows=5).run(NEW_LEADS, leads(rows), log=log)
     await sender.aclose()
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,19 +10,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID, uuid5
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from crm_server.dataverse.bulk_log import BulkLog, BulkLogError, RowNumbers, refusals
+from crm_server.dataverse.bulk_log import BulkLog, RowNumbers
 from crm_server.dataverse.requests import CrmRequest
 from crm_server.dataverse.responses import CrmResponse
 from crm_server.dataverse.sender import Sender
+from crm_server.gateway.kept_jobs import KeptJobs
 from crm_tools.bulk import BulkJob, BulkRow, Ending, Outcome, Progress
-from tests.dataverse.bulk_jobs import BAD, CHANGED_LEADS, NEW_LEADS, Crew, leads, titles
+from crm_tools.errors import StateError
+from tests.dataverse.bulk_jobs import BAD, CHANGED_LEADS, NEW_LEADS, Crew, job_log, leads, refusals, titles
 from tests.dataverse.faulty_crm import FaultyCrm, answer, faulty_crm
 
 ROOT = Path(__file__).parents[2]
@@ -37,9 +36,9 @@ class Killed(BaseException):
 
 @contextmanager
 def killed_at(step: int) -> Iterator[None]:
-    """The process ends at a step: before or after a request, before, within or after a line of the log."""
+    """The process ends at a step: before or after a request, before or after an entry of the log."""
     taken = 0
-    send, write = Sender.send, BulkLog._write
+    send, append = Sender.send, BulkLog._append
 
     def next_step() -> None:
         nonlocal taken
@@ -53,18 +52,18 @@ def killed_at(step: int) -> Iterator[None]:
         next_step()
         return found
 
-    def killed_write(self: BulkLog, line: bytes) -> None:
+    async def killed_append(self: BulkLog, entry: Any) -> None:
         next_step()
-        if taken + 1 == step:
-            self._file.write(line[: len(line) // 2])
-            self._file.flush()
+        await append(self, entry)
         next_step()
-        write(self, line)
-        next_step()
+
+    async def without_a_word(_self: KeptJobs, _job: BulkJob, _run: str) -> None:
+        """What is killed lets nothing go."""
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Sender, "send", killed_send)
-        patch.setattr(BulkLog, "_write", killed_write)
+        patch.setattr(BulkLog, "_append", killed_append)
+        patch.setattr(KeptJobs, "_let_go", without_a_word)
         yield
 
 
@@ -100,8 +99,8 @@ async def test_new_rows_are_never_doubled_wherever_a_run_is_killed(tmp_path: Pat
             assert set(crew.told) <= set(range(1, 9))
             wanted = [job.key_of(number) for number in range(1, 9) if number != 4]
             assert await crew.stored(value=name) == sorted(wanted)
-            assert [item.number for item in refusals(log)] == [4]
-        assert step > 30
+            assert [item.number for item in await refusals(log, job)] == [4]
+        assert step > 20
 
 
 @pytest.mark.anyio
@@ -209,164 +208,38 @@ async def test_a_process_that_was_killed_is_taken_up_without_doubling(tmp_path: 
         assert await crew.stored() == crew.keys(range(1, 61))
 
 
-def settled_log(path: Path) -> list[bytes]:
-    """A log with one chunk that is settled and one that was about to be sent; its lines."""
-
-    async def fill() -> None:
-        log = BulkLog(path, NEW_LEADS)
-        await log.sending([1, 2, 3])
-        await log.settle([])
-        await log.sending([4, 5])
-        log.close()
-
-    anyio.run(fill)
-    return path.read_bytes().splitlines(keepends=True)
-
-
-def test_a_torn_last_line_is_cut_off_and_the_log_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    whole = settled_log(path)
-    for length in range(len(whole[-1])):
-        path.write_bytes(b"".join(whole[:-1]) + whole[-1][:length])
-        log = BulkLog(path, NEW_LEADS)
-        log.close()
-        assert 3 in log.sent
-        assert 4 not in log.sent
-        assert path.read_bytes() == b"".join(whole[:-1])
-
-
-def test_a_torn_header_is_written_anew(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    header = settled_log(path)[0]
-    for length in range(len(header)):
-        path.write_bytes(header[:length])
-        BulkLog(path, NEW_LEADS).close()
-        assert path.read_bytes() == header
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"lastname,jobtitle\nSmith,Buyer\n",
-        b"no line end",
-        b"\n",
-        b"[]\n",
-        b'{"a": 1}\n',
-        b"\x00" * 100,
-        b"[" * 99,
-    ],
-)
-def test_a_file_that_is_no_log_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "leads.csv"
-    path.write_bytes(content)
-    with pytest.raises(BulkLogError, match="is not the log of a bulk job and was left as it is"):
-        BulkLog(path, NEW_LEADS)
-    assert path.read_bytes() == content
-
-
-@pytest.mark.parametrize(
-    ("other", "words"),
-    [
-        (replace(NEW_LEADS, id=CHANGED_LEADS.id), "its id is another one"),
-        (replace(NEW_LEADS, table="contact"), "another table"),
-        (replace(NEW_LEADS, action=CHANGED_LEADS.action), "something else with the rows"),
-        (replace(NEW_LEADS, source="sha256:changed"), "their source was changed"),
-    ],
-)
-def test_the_log_of_another_job_is_refused(tmp_path: Path, other: BulkJob, words: str) -> None:
-    path = tmp_path / "log"
-    settled_log(path)
-    with pytest.raises(BulkLogError, match=words):
-        BulkLog(path, other)
-
-
-def test_the_log_of_another_version_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_bytes(settled_log(path)[0].replace(b'"bulk_job":1', b'"bulk_job":2'))
-    with pytest.raises(BulkLogError, match="another version"):
-        BulkLog(path, NEW_LEADS)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "x",
-        "[]",
-        '{"sending": 5}',
-        '{"sending": [[1]]}',
-        '{"sending": [["1", "2"]]}',
-        '{"sending": [[2, 1]]}',
-        '{"settled": [[0, 1]]}',
-        '{"settled": [[1, 2]], "refused": 3}',
-        '{"settled": [[1, 2]], "refused": [{"row": "x"}]}',
-        '{"settled": [[1, 2]], "refused": [{"row": 9, "key": ""}]}',
-        '{"settled": [[true, 2]]}',
-    ],
-)
-def test_a_damaged_log_is_refused_with_its_line_and_left_as_it_is(tmp_path: Path, line: str) -> None:
-    path = tmp_path / "log"
-    whole = settled_log(path)
-    whole.insert(2, line.encode() + b"\n")
-    path.write_bytes(b"".join(whole))
-    with pytest.raises(BulkLogError, match="Line 3 of log is damaged"):
-        BulkLog(path, NEW_LEADS)
-    assert path.read_bytes() == b"".join(whole)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="modes and locks are those of POSIX")
-def test_a_log_is_the_owners_alone_and_one_runs_at_a_time(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    log = BulkLog(path, NEW_LEADS)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with pytest.raises(BulkLogError, match="running already"):
-        BulkLog(path, NEW_LEADS)
-    log.close()
-    path.chmod(0o644)
-    BulkLog(path, NEW_LEADS).close()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-@pytest.mark.skipif(os.name != "posix", reason="special files are those of POSIX")
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BulkLogError, match="is no file"):
-        BulkLog(Path("/dev/null"), NEW_LEADS)
-    with pytest.raises(OSError, match="directory"):
-        BulkLog(tmp_path, NEW_LEADS)
-
-
 @pytest.mark.anyio
 async def test_a_log_holds_no_values_of_rows(tmp_path: Path) -> None:
     path = tmp_path / "log"
     async with faulty_crm() as crm:
         await Crew(crm).run(NEW_LEADS, leads(bad=[2]), path)
-    text = path.read_text(encoding="utf-8")
-    assert "xxx" not in text
-    assert '"Bulk"' not in text
-    (refused,) = refusals(path)
+    content = b"".join(file.read_bytes() for file in tmp_path.glob("log*"))
+    assert b"crm_refused" in content
+    assert b"xxx" not in content
+    assert b'"Bulk"' not in content
+    (refused,) = await refusals(path, NEW_LEADS)
     assert (refused.number, refused.key, refused.outcome) == (2, NEW_LEADS.key_of(2), Outcome.REFUSED)
     assert refused.error is not None
     assert refused.error.message.startswith("A text is longer than its column allows")
     assert refused.error.details == {"crm_code": "0x80044331"}
     assert refused.error.code == "crm_refused"
-    assert all(isinstance(json.loads(line), dict) for line in text.splitlines())
 
 
 @pytest.mark.anyio
 async def test_nothing_is_sent_that_the_log_cannot_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def full(*_: Any) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
     async with faulty_crm() as crm:
-        log = BulkLog(tmp_path / "log", NEW_LEADS)
         crew = Crew(crm)
-
-        def full(_: int) -> None:
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr("os.fsync", full)
-        with pytest.raises(OSError, match="No space left"):
-            await crew.bulk.run(NEW_LEADS, leads(), log=log)
+        async with job_log(tmp_path / "log", NEW_LEADS) as log:
+            monkeypatch.setattr("crm_server.state.jobs.go_on", full)
+            with pytest.raises(StateError):
+                await crew.bulk.run(NEW_LEADS, leads(), log=log)
         assert crm.seen == []
-        log.close()
+        await crew.sender.aclose()
 
 
 def test_row_numbers_are_merged_and_found() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,8 +30,19 @@ CONTINUATION = continuation(
 )
 
 
+def keys(*each: bytes) -> Callable[[str], Sequence[bytes]]:
+    return lambda _purpose: each
+
+
+def new_keys() -> Callable[[str], Sequence[bytes]]:
+    return keys(secrets.token_bytes(32))
+
+
+one_key = keys(b"k" * 32)
+
+
 def test_a_cursor_opens_to_the_query_and_link_it_was_made_from() -> None:
-    cursors = Cursors()
+    cursors = Cursors(new_keys())
     cursor = cursors.seal(CONTINUATION, "ann", NOW)
     assert cursors.open(cursor, "account", "ann", NOW + LIFETIME) == CONTINUATION
 
@@ -45,7 +58,7 @@ def test_a_cursor_opens_to_the_query_and_link_it_was_made_from() -> None:
 def test_another_table_another_caller_and_a_late_call_are_refused(
     table: str, caller: str, later: timedelta
 ) -> None:
-    cursors = Cursors()
+    cursors = Cursors(new_keys())
     cursor = cursors.seal(CONTINUATION, "ann", NOW)
     with pytest.raises(InputError):
         cursors.open(cursor, table, caller, NOW + later)
@@ -53,18 +66,27 @@ def test_another_table_another_caller_and_a_late_call_are_refused(
 
 def test_a_cursor_of_another_server_is_refused() -> None:
     with pytest.raises(InputError):
-        Cursors().open(Cursors().seal(CONTINUATION, "ann", NOW), "account", "ann", NOW)
+        Cursors(new_keys()).open(Cursors(new_keys()).seal(CONTINUATION, "ann", NOW), "account", "ann", NOW)
+
+
+def test_a_cursor_outlives_the_rotation_of_its_key() -> None:
+    old, new = b"o" * 32, b"n" * 32
+    cursor = Cursors(keys(old)).seal(CONTINUATION, "ann", NOW)
+    assert Cursors(keys(new, old)).open(cursor, "account", "ann", NOW) == CONTINUATION
+    sealed_anew = Cursors(keys(new, old)).seal(CONTINUATION, "ann", NOW)
+    with pytest.raises(InputError):
+        Cursors(keys(old)).open(sealed_anew, "account", "ann", NOW)
 
 
 @given(st.text(max_size=300))
 def test_any_made_up_text_is_refused_with_a_clear_error(text: str) -> None:
     with pytest.raises(InputError):
-        Cursors(b"k" * 32).open(text, "account", "ann", NOW)
+        Cursors(one_key).open(text, "account", "ann", NOW)
 
 
 @given(st.data())
 def test_a_cursor_with_one_character_changed_is_refused(data: st.DataObject) -> None:
-    cursors = Cursors(b"k" * 32)
+    cursors = Cursors(one_key)
     cursor = cursors.seal(CONTINUATION, "ann", NOW)
     place = data.draw(st.integers(0, len(cursor) - 2))  # the last character may hold unused bits
     other = "A" if cursor[place] != "A" else "B"
@@ -88,9 +110,9 @@ def followed(links: list[str], cursors: Cursors) -> int:
 def test_links_that_go_round_in_a_circle_are_refused_soon(before: int, circle: int) -> None:
     links = [f"https://crm/{number}" for number in range(before)]
     links += [f"https://crm/{before + number % circle}" for number in range(4 * (before + circle) + 4)]
-    assert before + circle <= followed(links, Cursors(b"k" * 32)) <= 3 * (before + circle)
+    assert before + circle <= followed(links, Cursors(one_key)) <= 3 * (before + circle)
 
 
 @given(st.lists(st.text(), min_size=1, max_size=60, unique=True))
 def test_links_that_lead_on_are_followed_to_the_end(links: list[str]) -> None:
-    assert followed(links, Cursors(b"k" * 32)) == len(links)
+    assert followed(links, Cursors(one_key)) == len(links)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import httpx
 import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
 
 from crm_sandbox.identity import DEFAULT_PUBLIC_CLIENT_ID
 from crm_tools.errors import SignInError
@@ -96,10 +99,60 @@ async def test_callers_over_http_act_with_their_own_rights(
         assert ("lacks a privilege" in str(wrote.content)) is known
 
 
-def _token_of(name: str, sandbox: Mapping[str, str]) -> str:
+@pytest.fixture
+def team_address(sandbox: Mapping[str, str], tmp_path: Path) -> Iterator[str]:
+    """The address of a server that knows its callers by their tokens, and acts on their behalf."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    client_id, tenant = sandbox["DYNAMICS_CLIENT_ID"], sandbox["DYNAMICS_TENANT_ID"]
+    team = {
+        "DYNAMICS_AUTH": "on-behalf-of",
+        "DYNAMICS_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "DYNAMICS_CALLERS_ISSUER": f"{sandbox['DYNAMICS_URL']}/{tenant}/v2.0",
+        "DYNAMICS_CALLERS_AUDIENCE": f"{client_id},api://{client_id}",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crm_server", "serve", "--transport", "http", "--port", str(port)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**environment(), **sandbox, **team, "XDG_STATE_HOME": str(tmp_path)},
+    )
+    assert process.stderr is not None
+    try:
+        yield process.stderr.readline().removeprefix("Ready at ").strip()
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+async def test_callers_of_a_team_are_told_by_their_tokens_and_act_with_their_own_rights(
+    sandbox: Mapping[str, str], team_address: str
+) -> None:
+    users = {name: await _who_is(team_address, _token_of(name, sandbox, "crm.read")) for name in _PEOPLE}
+    assert users == {name: name for name in _PEOPLE}
+
+
+_PEOPLE = ("Casey Reader", "Dana Ortiz")
+
+
+async def _who_is(address: str, token: str) -> str:
+    """As whom Dataverse sees the caller, who cannot write: the token is not good for it."""
+    async with (
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http,
+        Client(streamable_http_client(address, http_client=http)) as client,
+    ):
+        told = (await client.call_tool("whoami", {})).structured_content
+        with pytest.raises(MCPError):
+            await client.call_tool("create_account", {"name": "Never"})
+    assert told is not None
+    user: str = told["user"]
+    return user
+
+
+def _token_of(name: str, sandbox: Mapping[str, str], permission: str = "access_as_user") -> str:
     """The token with which somebody calls the application: from the sign-in page, as a browser would."""
     root, client_id = sandbox["DYNAMICS_URL"], sandbox["DYNAMICS_CLIENT_ID"]
-    scope = f"api://{client_id}/access_as_user"
+    scope = f"api://{client_id}/{permission}"
     asked = {
         "client_id": DEFAULT_PUBLIC_CLIENT_ID,
         "response_type": "code",

@@ -57,7 +57,8 @@ def mapped(
         name, target = example or (names[0], table.primary_name)
         such = json.dumps({name[:40]: target}, ensure_ascii=False)
         raise InputError(
-            f"{' '.join(problems)} Give mapping, such as {such}; null leaves a column out. Nothing was changed."
+            f"{' '.join(problems)} Give mapping, such as {such}; null leaves a column out. Nothing was "
+            "changed."
         )
     if not found:
         raise InputError("No column is left to import.")

@@ -15,7 +15,8 @@ OPENID, OFFLINE_ACCESS = "openid", "offline_access"
 _OPENID_SCOPES = frozenset({OPENID, OFFLINE_ACCESS, "profile", "email"})
 _EVERYTHING = ".default"
 _DATAVERSE_PERMISSION = "user_impersonation"
-_APPLICATION_PERMISSION = "access_as_user"
+_APPLICATION_PERMISSIONS = ("access_as_user", "crm.read", "crm.write", "crm.approve")
+"""What the tenant's own application lets clients ask for; ``.default`` is the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +114,17 @@ class Resources:
 def _granted(
     identifier: str, audience: Audience, permissions: list[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    offered = _DATAVERSE_PERMISSION if audience.version == "1.0" else _APPLICATION_PERMISSION
+    offered = (_DATAVERSE_PERMISSION,) if audience.version == "1.0" else _APPLICATION_PERMISSIONS
     for permission in permissions:
-        if permission not in (offered, _EVERYTHING):
+        if permission not in (*offered, _EVERYTHING):
             raise EntraError(
                 650053,
                 "invalid_scope",
                 f"The application asked for scope '{permission}' that doesn't exist on the resource "
                 f"'{identifier}'.",
             )
-    return (offered,), tuple(f"{identifier}/{word}" for word in dict.fromkeys([offered, *permissions]))
+    given = tuple(dict.fromkeys(word for word in permissions if word != _EVERYTHING)) or offered[:1]
+    return given, tuple(f"{identifier}/{word}" for word in dict.fromkeys([*given, *permissions]))
 
 
 def _words(scope: str | None) -> list[str]:

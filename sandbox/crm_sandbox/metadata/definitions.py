@@ -23,6 +23,7 @@ from crm_sandbox.schema.model import (
     Schema,
     Table,
 )
+from crm_sandbox.session import Privilege, privilege_id, privilege_name
 
 LANGUAGE = 1033
 _IDS = UUID("c2b1d6a4-0f5e-4b8a-8a53-4d2f9c0e7b61")
@@ -107,8 +108,26 @@ def table_definition(table: Table) -> Definition:
         "IsCustomizable": _managed("iscustomizable", True),
         "IsRenameable": _managed("isrenameable", True),
         "CanCreateAttributes": _managed("cancreateattributes", not table.is_read_only),
+        "Privileges": [_privilege(table, privilege) for privilege in Privilege],
         "IntroducedVersion": "9.0.0.0",
         "HasChanged": None,
+    }
+
+
+def _privilege(table: Table, privilege: Privilege) -> Definition:
+    """https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/securityprivilegemetadata"""
+    name = privilege_name(privilege, table)
+    return {
+        "CanBeBasic": True,
+        "CanBeDeep": True,
+        "CanBeGlobal": True,
+        "CanBeLocal": True,
+        "CanBeEntityReference": False,
+        "CanBeParentEntityReference": False,
+        "CanBeRecordFilter": False,
+        "Name": name,
+        "PrivilegeId": privilege_id(name),
+        "PrivilegeType": privilege.value,
     }
 
 

@@ -32,6 +32,15 @@ COMPLEX_TYPES: Mapping[str, Mapping[str, str]] = {
     "WhoAmIResponse": {"BusinessUnitId": _GUID, "UserId": _GUID, "OrganizationId": _GUID},
     "RetrieveVersionResponse": {"Version": _TEXT},
     "RetrievePrincipalAccessResponse": {"AccessRights": "mscrm.AccessRights"},
+    "RolePrivilege": {
+        "Depth": "mscrm.PrivilegeDepth",
+        "PrivilegeId": _GUID,
+        "BusinessUnitId": _GUID,
+        "PrivilegeName": _TEXT,
+        "RecordFilterId": _GUID,
+        "RecordFilterUniqueName": _TEXT,
+    },
+    "RetrieveUserSetOfPrivilegesByNamesResponse": {"RolePrivileges": "Collection(mscrm.RolePrivilege)"},
     "EntityRecordCountCollection": {
         "Count": _WHOLE,
         "IsReadOnly": _TRUTH,
@@ -86,6 +95,7 @@ ENUMERATIONS: Mapping[str, tuple[bool, Mapping[str, int]]] = {
             "AssignAccess": 524288,
         },
     ),
+    "PrivilegeDepth": (False, {"Basic": 0, "Local": 1, "Deep": 2, "Global": 3, "RecordFilter": 4}),
     "TargetFieldType": (False, {"All": 0, "ValidForCreate": 1, "ValidForUpdate": 2, "ValidForRead": 3}),
     "EndpointAccessType": (False, {"Default": 0, "Internet": 1, "Intranet": 2}),
 }
@@ -152,6 +162,13 @@ OPERATIONS = (
             bound_to=kind,
         )
         for kind in ("systemuser", "team")
+    ),
+    Operation(
+        "RetrieveUserSetOfPrivilegesByNames",
+        {"PrivilegeNames": f"Collection({_TEXT})"},
+        "mscrm.RetrieveUserSetOfPrivilegesByNamesResponse",
+        is_function=True,
+        bound_to="systemuser",
     ),
     *(
         Operation(name, {"Members": "Collection(mscrm.systemuser)"}, bound_to="team")

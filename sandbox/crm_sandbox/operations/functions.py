@@ -9,7 +9,7 @@ from crm_sandbox.errors import UNKNOWN_NAME, ODataError
 from crm_sandbox.messages import Answer
 from crm_sandbox.operations.calls import Call
 from crm_sandbox.schema.model import NAMESPACE
-from crm_sandbox.session import Privilege
+from crm_sandbox.session import Privilege, privilege_id, privilege_name
 from crm_sandbox.store import quoted
 
 VERSION_OF_SERVICE = "9.2.0.0"
@@ -53,6 +53,35 @@ def retrieve_principal_access(call: Call) -> Answer:
         allowed = frozenset()
     rights = [name for name, privilege in _RIGHTS if privilege in allowed]
     return call.answer(AccessRights=", ".join(rights) or "None")
+
+
+def retrieve_user_set_of_privileges_by_names(call: Call) -> Answer:
+    """Those of the named privileges that a user has. Names of no privilege are left out, as all others.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/retrieveusersetofprivilegesbynames
+    """
+    call.needs("GET")
+    store = call.context.store
+    call.context.may_read(call.bound_table)
+    user = caller_of_user(store, call.bound_row[call.bound_table.key])
+    held = {
+        privilege_name(privilege, table)
+        for table in store.schema.tables.values()
+        for privilege in user.allowed(table)
+    }
+    found = [
+        {
+            "Depth": "Global",
+            "PrivilegeId": privilege_id(name),
+            "BusinessUnitId": user.business_unit_id,
+            "PrivilegeName": name,
+            "RecordFilterId": "00000000-0000-0000-0000-000000000000",
+            "RecordFilterUniqueName": "",
+        }
+        for name in dict.fromkeys(map(str, call.get("PrivilegeNames", list)))
+        if name in held
+    ]
+    return call.answer(RolePrivileges=found)
 
 
 def retrieve_total_record_count(call: Call) -> Answer:

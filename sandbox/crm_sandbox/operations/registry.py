@@ -28,6 +28,7 @@ ON_SET: Mapping[str, Handler] = {
 ON_ROW: Mapping[tuple[str, str], Handler] = {
     ("lead", "QualifyLead"): sales.qualify_lead,
     ("systemuser", "RetrievePrincipalAccess"): functions.retrieve_principal_access,
+    ("systemuser", "RetrieveUserSetOfPrivilegesByNames"): functions.retrieve_user_set_of_privileges_by_names,
     ("team", "RetrievePrincipalAccess"): functions.retrieve_principal_access,
     ("team", "AddMembersTeam"): teams.add_members,
     ("team", "RemoveMembersTeam"): teams.remove_members,

@@ -58,8 +58,8 @@ class JwtTokens:
         scopes = frozenset(words(claims.get("scp", claims.get("scope"))))
         roles = frozenset(words(claims.get("roles"))) | frozenset(words(claims.get("groups")))
         client = str(claims.get("azp") or claims.get("appid") or claims.get("client_id") or "")
-        if not scopes & set(SCOPES) and _is_service(claims):
-            return self._service(claims, client, roles)
+        if _is_service(claims):
+            return self._service(claims, client, roles | scopes)
         return Caller(
             name=caller_name(claims, self._rules.name_claim),
             client=client,
@@ -69,8 +69,8 @@ class JwtTokens:
             token=token,
         )
 
-    def _service(self, claims: Mapping[str, Any], client: str, roles: frozenset[str]) -> Caller:
-        """An application that calls in its own name: what it is good for are its application roles."""
+    def _service(self, claims: Mapping[str, Any], client: str, granted: frozenset[str]) -> Caller:
+        """An application that calls in its own name; Entra ID grants it application roles, others scopes."""
         role = self._rules.services.get(client)
         if role is None:
             raise TokenRefusedError("an application that is not among the services")
@@ -79,7 +79,7 @@ class JwtTokens:
             client=client,
             issuer=str(claims["iss"]),
             roles=frozenset({role}),
-            scopes=roles & set(SCOPES),
+            scopes=granted & set(SCOPES),
             token=None,
         )
 
@@ -150,9 +150,10 @@ def words(value: Any) -> Iterable[str]:
 
 
 def _is_service(claims: Mapping[str, Any]) -> bool:
-    """Whether the token is an application's own and nobody's behalf.
+    """Whether the token is an application's own, on nobody's behalf: it is then its own subject.
 
-    https://learn.microsoft.com/entra/identity-platform/optional-claims-reference (idtyp)
+    RFC 9068, section 2.2, and https://learn.microsoft.com/entra/identity-platform/optional-claims-reference
+    (idtyp).
     """
     if "idtyp" in claims:
         return bool(claims["idtyp"] == "app")

@@ -3,7 +3,7 @@
 ::
 
     rows ──> chunks_of ──> Settling, one a chunk ──> BulkLog ──> tell, progress
-             numbered,     sent, looked at,          on disk
+             numbered,     sent, looked at,          kept
              checked       split
 
 At most :data:`OPEN_CHUNKS` chunks are in memory, however many rows there are.
@@ -55,16 +55,16 @@ class Bulk:
     ) -> BulkResult:
         """Create or update the rows of a source, which is read once and never held as a whole.
 
-        With a ``log`` a job that was interrupted is taken up again: call this with the same job, rows and
-        log. ``tell`` is given the outcomes of each chunk after they are in the log, ``progress`` how
-        far the job is, earlier runs included. After ``cancel`` nothing more is sent; what is under way is
-        waited for.
+        With a ``log`` a job that was interrupted is taken up again: call this with the same job and rows, and
+        a log of what was kept. ``tell`` is given the outcomes of each chunk after they are in the log,
+        ``progress`` how far the job is, earlier runs included. After ``cancel`` nothing more is sent; what is
+        under way is waited for.
 
         What is refused, unclear, or stops the job is in the result and never an exception.
 
         Raises:
             InputError: The job is none that can be carried out.
-            OSError: The log cannot be written; nothing more was sent.
+            StateError: The log cannot be kept; nothing more was sent.
         """
         _check(job, self.tables)
         run = _Run(self, job, log, tell, progress, cancel or anyio.Event())

@@ -35,6 +35,7 @@ from crm_server.dataverse.selling import Selling
 from crm_server.dataverse.sender import Sender, checked
 from crm_server.dataverse.versions import NOT_MODIFIED, Versions, if_changed
 from crm_server.dataverse.writing import Writing
+from crm_server.metering import UNMETERED, Meter
 from crm_server.sign_in import callers
 from crm_tools.acts import Close, Link, Merge, Qualify
 from crm_tools.errors import UpstreamError

@@ -14,14 +14,14 @@ No other module holds a Dataverse client, so a policy cannot be walked around::
     acts       what is done to a record besides changing it
     insights   totals and searches
     bulk_jobs  jobs of many rows, kept in kept_jobs until they are carried out
+    readers    who was shown text of strangers
     files      the folder for imports and exports
     standing   who the caller is, and what the policy leaves them to do
     crm        what all calls share
 """
 
 from crm_server.gateway.crm import Crm
-from crm_server.gateway.kept_jobs import KeptJobs
 from crm_server.gateway.port import Gateway
 from crm_server.gateway.session import Session, Tell, Trail, untold
 
-__all__ = ["Crm", "Gateway", "KeptJobs", "Session", "Tell", "Trail", "untold"]
+__all__ = ["Crm", "Gateway", "Session", "Tell", "Trail", "untold"]

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio.lowlevel
-import anyio.to_thread
 
 from crm_server.dataverse.sender import UnclearError
 from crm_server.gateway.journaling import carried_out
@@ -29,7 +28,7 @@ from crm_tools.bulk import (
     Progress,
     RowOutcome,
 )
-from crm_tools.errors import CrmError, PolicyDeniedError
+from crm_tools.errors import CrmError, PolicyDeniedError, StateError
 from crm_tools.operations import Access, Row
 
 if TYPE_CHECKING:
@@ -41,6 +40,10 @@ _KEYS_A_QUERY = 100
 
 class _UnfinishedError(UnclearError):
     """The job ended before all of its rows had an outcome; the journal has to say so."""
+
+
+class _StoppedError(UnclearError):
+    """The job cannot go on from here; the journal has to say that it is unfinished."""
 
 
 class BulkJobs:
@@ -61,8 +64,7 @@ class BulkJobs:
 
     async def keep(self, prepared: Prepared) -> str | None:
         """Keep a job; a sentence if the caller has carried the same one out before."""
-        caller, now = self._session.principal.name, self._session.crm.now()
-        return await anyio.to_thread.run_sync(self._kept.keep, prepared, caller, now)
+        return await self._kept.keep(prepared, self._session.principal.name)
 
     async def run(self, job_id: str) -> BulkDone:
         """Carry the job out; what has an outcome already stays as it is.
@@ -71,24 +73,21 @@ class BulkJobs:
             InputError: There is no such job of the caller.
             PolicyDeniedError: It, or a row of it, is not allowed (any more). Nothing was sent.
             ApprovalError: A human has to agree and did not.
-            BulkLogError: Its log cannot be used, or it is running.
+            JobRunsError: It is running, here or on another replica.
+            StateError: What becomes of its rows cannot be noted.
         """
-        from crm_server.dataverse.bulk_log import BulkLog
-
-        prepared = await anyio.to_thread.run_sync(self._kept.find, job_id, self._session.principal.name)
-        path = self._kept.log_file(prepared.job)
-        log = BulkLog(path, prepared.job)
-        try:
+        prepared = await self._kept.find(job_id, self._session.principal.name)
+        async with self._kept.run(prepared.job) as log:
             return await self._resumed(prepared, log)
-        finally:
-            log.close()
 
     async def _resumed(self, prepared: Prepared, log: BulkLog) -> BulkDone:
+        from crm_server.state.jobs import JobRunsError
+
         job, rows = prepared.job, prepared.rows
         open_rows = len(rows) - log.done - log.refused
         if not open_rows:
             progress = Progress(log.done, log.refused, total=job.total)
-            return self._done(prepared, BulkResult(progress, Ending.COMPLETE), [])
+            return self._done(prepared, log, BulkResult(progress, Ending.COMPLETE), [])
         decision, denied = await self._judged(job, rows, open_rows)
         for place, error in denied.items():
             raise PolicyDeniedError(f"Row {prepared.numbers[place]}: {error.message} Nothing was sent.")
@@ -103,7 +102,14 @@ class BulkJobs:
 
         async def send() -> Row | None:
             bulk = self._session.client().bulk()
-            result = await bulk.run(job, rows, log=log, tell=outcomes.extend, progress=self._tell)
+            try:
+                result = await bulk.run(job, rows, log=log, tell=outcomes.extend, progress=self._tell)
+            except (StateError, JobRunsError) as error:
+                raise _StoppedError(
+                    "The job stopped in the middle: what becomes of its rows cannot be noted any more, or "
+                    "another run has taken it up. Take it up again later: rows that may have been sent are "
+                    "looked for first."
+                ) from error
             results.append(result)
             if result.ending is not Ending.COMPLETE or result.progress.unclear:
                 raise _UnfinishedError("Not all rows have an outcome.")
@@ -111,12 +117,12 @@ class BulkJobs:
 
         with suppress(_UnfinishedError):
             await carried_out(self._session, noted, {}, approval, send, None)
-        return self._done(prepared, results[0], outcomes)
+        return self._done(prepared, log, results[0], outcomes)
 
-    def _done(self, prepared: Prepared, result: BulkResult, outcomes: list[RowOutcome]) -> BulkDone:
-        from crm_server.dataverse.bulk_log import refusals
-
-        refused = tuple(sorted(refusals(self._kept.log_file(prepared.job)), key=lambda item: item.number))
+    def _done(
+        self, prepared: Prepared, log: BulkLog, result: BulkResult, outcomes: list[RowOutcome]
+    ) -> BulkDone:
+        refused = tuple(sorted(log.refusals, key=lambda item: item.number))
         for outcome in outcomes:
             self._session.trail.touched(outcome.key)
         self._session.trail.rows += len(outcomes)

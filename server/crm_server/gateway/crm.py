@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from crm_server.cursors import Cursors
 from crm_server.gateway.kept_jobs import KeptJobs
+from crm_server.gateway.readers import Readers
 from crm_server.identity import Identities
 from crm_server.metering import UNMETERED, Meter
 from crm_server.policy.model import Policy
@@ -43,18 +44,28 @@ class Crm:
     """How they write numbers and dates; plainly where it is None."""
     files: Path | None = None
     """The folder that tools may read files from and write new ones to."""
-    jobs: KeptJobs = field(default_factory=KeptJobs)
-    """Jobs of many rows that were shown and may be carried out."""
-    reconciled: set[str] = field(default_factory=set)
-    """Callers whose interrupted changes have been looked at."""
+    reconciled: dict[str, datetime] = field(default_factory=dict)
+    """When the interrupted changes of each caller were last looked at."""
     unsettled: set[str] = field(default_factory=set)
-    """Changes of this process whose end could not be noted."""
-    have_read: set[str] = field(default_factory=set)
-    """Callers who were shown text that strangers may have written."""
-    cursors: Cursors = field(default_factory=Cursors)
+    """Changes of this process whose end could not be noted; where it ends too, others find them."""
     meter: Meter = UNMETERED
 
     @cached_property
     def identities(self) -> Identities:
         """What is known of the environment."""
         return Identities(self.address, self.environment, self.client, self.now)
+
+    @cached_property
+    def jobs(self) -> KeptJobs:
+        """Jobs of many rows that were shown and may be carried out."""
+        return KeptJobs(self.state, self.address, self.now)
+
+    @cached_property
+    def readers(self) -> Readers:
+        """Callers who were shown text that strangers may have written."""
+        return Readers(self.state, self.now)
+
+    @cached_property
+    def cursors(self) -> Cursors:
+        """Cursors that each replica opens, whichever made them."""
+        return Cursors(self.state.keys_for)

@@ -124,7 +124,7 @@ async def _ended(
         )
     except StateError as problem:
         session.crm.unsettled.add(change.id)
-        session.crm.reconciled.discard(session.principal.name)
+        session.crm.reconciled.pop(session.principal.name, None)
         _log.error("end_not_noted", change=change.id, state=state.value, problem=problem.message)
         session.trail.warnings.append(
             f"The server could not note in its journal that change {change.id} is {state.value}; "

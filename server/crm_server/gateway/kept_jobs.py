@@ -1,130 +1,150 @@
-"""Jobs of many rows that were shown and may be carried out, kept on the disk until they are forgotten.
+"""Jobs of many rows that were shown and may be carried out, kept in the state until they are forgotten.
 
-Beside each job stands its log (:mod:`crm_server.dataverse.bulk_log`). A job holds the values of its rows, so
-only the user of the process may read it, and it is forgotten after a week.
+Any replica takes a job up, and one run at a time carries it out (:mod:`crm_server.state.jobs`). A job holds
+the values of its rows, so it is its caller's alone, and it is forgotten after a week.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio
+import anyio.to_thread
+
+from crm_server.log import get_logger
 from crm_tools.actions import Action
 from crm_tools.bulk import BulkJob, BulkRow, LeftOut, Prepared
-from crm_tools.errors import InputError
+from crm_tools.errors import InputError, StateError
 from crm_tools.guids import is_guid
 from crm_tools.operations import Binding
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from crm_server.dataverse.bulk_log import BulkLog
+    from crm_server.state import State
+    from crm_server.state.jobs import StoredJob
+
+T = TypeVar("T")
+_log = get_logger("jobs")
 KEPT = timedelta(days=7)
-_OWNER_ONLY, _OWNER_FOLDER = 0o600, 0o700
+HEARD_OF_EVERY = 15.0
+"""Seconds; a quarter of how long a run holds its job without a word."""
 
 
 class KeptJobs:
-    """The jobs of one environment, each of one caller. Without a folder they end with the process."""
+    """The jobs of one environment, each of one caller."""
 
-    def __init__(self, folder: Path | None = None, address: str = "") -> None:
-        self._folder = folder
+    def __init__(self, state: State, address: str, now: Callable[[], datetime]) -> None:
+        self._state = state
         self._address = address
-        self._own: tempfile.TemporaryDirectory[str] | None = None
+        self._now = now
 
-    def keep(self, prepared: Prepared, caller: str, now: datetime) -> str | None:
+    async def keep(self, prepared: Prepared, caller: str) -> str | None:
         """Keep a job; a sentence if the caller has carried the same one out before.
 
         Raises:
-            InputError: It cannot be kept.
+            StateError: It cannot be kept.
         """
-        try:
-            folder = self._made()
-            self._forget(folder, now)
-            earlier = self._earlier(folder, prepared.job, caller)
-            document = {"caller": caller, "address": self._address, "at": now.isoformat(), **asdict(prepared)}
-            document["job"] = _job_facts(prepared.job)
-            _write(self._path(folder, prepared.job), json.dumps(document, ensure_ascii=False))
-        except OSError:
-            raise InputError(
-                "The server cannot keep the job: its folder for state cannot be written."
-            ) from None
-        return earlier
+        from crm_server.state import jobs
 
-    def find(self, job_id: str, caller: str) -> Prepared:
+        job, now = prepared.job, self._now()
+        document = await anyio.to_thread.run_sync(_document, prepared)
+        stored = jobs.StoredJob(job.id, caller, self._address, job.source, now, document)
+
+        def work(connection: Connection) -> list[StoredJob]:
+            jobs.forget(connection, now - KEPT)
+            earlier = jobs.carried_out(connection, job.source, caller, self._address)
+            jobs.keep(connection, stored)
+            return earlier
+
+        return next((_said(earlier) for earlier in await self._done(work) if _is_alike(earlier, job)), None)
+
+    async def find(self, job_id: str, caller: str) -> Prepared:
         """The job of this id, if it is one of this caller.
 
         Raises:
             InputError: There is none.
+            StateError: The state cannot be asked.
         """
-        document = self._read(job_id) if is_guid(job_id) else None
-        if document is None or (document["caller"], document["address"]) != (caller, self._address):
+        from crm_server.state import jobs
+
+        key = job_id.lower()
+        stored = None
+        if is_guid(key):
+            stored = await self._done(lambda connection: jobs.find(connection, key, caller, self._address))
+        if stored is None:
             raise InputError(
                 "There is no job of yours with this id; jobs are kept for a week. Give table and rows to "
                 "prepare one."
             )
-        return _prepared(document)
+        return await anyio.to_thread.run_sync(_prepared, stored.document)
 
-    def log_file(self, job: BulkJob) -> Path:
-        """Where the log of a job is."""
-        return self._path(self._made(), job).with_suffix(".log")
+    @asynccontextmanager
+    async def run(self, job: BulkJob) -> AsyncIterator[BulkLog]:
+        """A run of the job, by its log. It holds the job until its end.
 
-    def close(self) -> None:
-        """Take away what ends with the process."""
-        if self._own is not None:
-            self._own.cleanup()
-            self._own = None
+        Raises:
+            JobRunsError: It runs already, here or elsewhere.
+            StateError: What becomes of its rows cannot be noted.
+        """
+        from crm_server.dataverse.bulk_log import BulkLog
+        from crm_server.state import jobs
 
-    def _made(self) -> Path:
-        if self._folder is None:
-            self._own = self._own or tempfile.TemporaryDirectory(prefix="dynamics-crm-mcp-")
-            return Path(self._own.name)
-        self._folder.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
-        return self._folder
+        run, entries = await self._done(lambda connection: jobs.begin(connection, job.id, self._now()))
 
-    def _path(self, folder: Path, job: BulkJob) -> Path:
-        return folder / f"{job.source[:16]}-{job.id}.json"
+        async def go_on(entry: str | None = None) -> None:
+            await self._done(lambda connection: jobs.go_on(connection, job.id, run, self._now(), entry))
 
-    def _read(self, job_id: str) -> Mapping[str, Any] | None:
-        for path in self._made().glob(f"*-{job_id.lower()}.json"):
-            try:
-                found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                return None
-            return found
-        return None
+        async def be_heard_of() -> None:
+            while True:
+                await anyio.sleep(HEARD_OF_EVERY)
+                # What is noted next fails as well, and ends the run.
+                with suppress(StateError, jobs.JobRunsError):
+                    await go_on()
 
-    def _earlier(self, folder: Path, job: BulkJob, caller: str) -> str | None:
-        for path in sorted(folder.glob(f"{job.source[:16]}-*.json")):
-            if not path.with_suffix(".log").exists():
-                continue
-            document = self._read(path.stem.partition("-")[2]) or {}
-            same = (document.get("caller"), document.get("address")) == (caller, self._address)
-            if same and document["job"]["table"] == job.table and document["job"]["action"] == job.action:
-                began = datetime.fromisoformat(document["at"])
-                return (
-                    f"The same rows were imported before: job {document['job']['id']} of "
-                    f"{began:%Y-%m-%d %H:%M %Z}. Importing them again makes them twice; ask the user first."
-                )
-        return None
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(be_heard_of)
+                try:
+                    yield BulkLog(entries, go_on)
+                finally:
+                    tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            # The other task raises nothing of its own.
+            raise group.exceptions[0] from None
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._let_go(job, run)
 
-    def _forget(self, folder: Path, now: datetime) -> None:
-        for path in folder.glob("*-*.*"):
-            if (
-                path.suffix in (".json", ".log")
-                and now.timestamp() - path.stat().st_mtime > KEPT.total_seconds()
-            ):
-                path.unlink(missing_ok=True)
+    async def _let_go(self, job: BulkJob, run: str) -> None:
+        from crm_server.state import jobs
+
+        try:
+            await self._done(lambda connection: jobs.end(connection, job.id, run))
+        except StateError as error:
+            _log.error("job_not_let_go", job=job.id, problem=error.message)
+
+    async def _done(self, work: Callable[[Connection], T]) -> T:
+        found: T = await self._state.run(lambda connection, _keys: work(connection))
+        return found
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).chmod(_OWNER_ONLY)
-    Path(name).replace(path)
+def _is_alike(stored: StoredJob, job: BulkJob) -> bool:
+    facts = json.loads(stored.document)["job"]
+    return (facts["table"], facts["action"]) == (job.table, job.action.value)
+
+
+def _said(earlier: StoredJob) -> str:
+    return (
+        f"The same rows were imported before: job {earlier.id} of {earlier.at:%Y-%m-%d %H:%M %Z}. Importing "
+        "them again makes them twice; ask the user first."
+    )
 
 
 def _job_facts(job: BulkJob) -> dict[str, Any]:
@@ -139,7 +159,12 @@ def _job_facts(job: BulkJob) -> dict[str, Any]:
     }
 
 
-def _prepared(document: Mapping[str, Any]) -> Prepared:
+def _document(prepared: Prepared) -> str:
+    return json.dumps({**asdict(prepared), "job": _job_facts(prepared.job)}, ensure_ascii=False)
+
+
+def _prepared(text: str) -> Prepared:
+    document: dict[str, Any] = json.loads(text)
     facts = document["job"]
     job = BulkJob(
         facts["id"],

@@ -16,6 +16,7 @@ from crm_tools.operations import Action, Fetch, Row
 from crm_tools.shaping import ETAG
 
 _log = get_logger("journal")
+LOOKED_AGAIN = timedelta(minutes=1)
 STILL_POSSIBLE = timedelta(minutes=3)
 """Dataverse ends a request after two minutes.
 
@@ -24,18 +25,20 @@ https://learn.microsoft.com/power-apps/developer/data-platform/analyze-performan
 
 
 async def reconcile(session: Session) -> None:
-    """Settle the interrupted changes of the caller, once in the life of the process for each caller.
+    """Settle the interrupted changes of the caller, looking for some once a minute: a replica may have ended.
 
     Raises:
         StateError: The journal cannot be read.
     """
     caller = session.principal.name
-    if caller in session.crm.reconciled:
+    now = session.crm.now()
+    looked = session.crm.reconciled.get(caller)
+    if looked is not None and now - looked < LOOKED_AGAIN:
         return
     left_open = await session.crm.state.left_open(caller, frozenset(session.crm.unsettled))
     settled = [await _settled(session, change) for change in left_open]
     if all(settled):
-        session.crm.reconciled.add(caller)
+        session.crm.reconciled[caller] = now
 
 
 async def _settled(session: Session, change: Change) -> bool:

@@ -88,6 +88,8 @@ class Session:
     asked: Callable[[], None] = lambda: None
     tell: Tell = untold
     _reserved: list[Reserved] = field(default_factory=list)
+    _shows_text: bool = False
+    """Whether its answer brings text that strangers may have written."""
 
     @cached_property
     def policy(self) -> Policy:
@@ -159,7 +161,10 @@ class Session:
         return judgement
 
     async def settle(self) -> None:
-        """Put right how many rows this call read in truth."""
+        """Put right how many rows this call read in truth, and note what its caller is about to be shown."""
+        if self._shows_text:
+            asked_for = self.policy.ask_after_reading
+            await self.crm.readers.note(self.principal.name, is_asked_for=asked_for)
         rows = self.trail.rows
         for reserved in self._reserved:
             try:
@@ -219,7 +224,7 @@ class Session:
         if any(
             row.get(name) and table.columns[name].type in TEXT_TYPES for name in row if name in table.columns
         ):
-            self.crm.have_read.add(self.principal.name)
+            self._shows_text = True
 
     def client(self) -> DataverseClient:
         """The client, which is about to be used."""
@@ -241,7 +246,7 @@ class Session:
         Raises:
             ApprovalError: The human did not agree, or could not be asked; then the change waits.
         """
-        because = self._why_ask(operation, because)
+        because = await self._why_ask(operation, because)
         if decision.outcome is not Outcome.CONFIRM and not because:
             return None
         table = self.crm.tables[operation.table]
@@ -290,11 +295,11 @@ class Session:
             "the same call again."
         )
 
-    def _why_ask(self, operation: Judged, because: tuple[str, ...]) -> tuple[str, ...]:
+    async def _why_ask(self, operation: Judged, because: tuple[str, ...]) -> tuple[str, ...]:
         """Reasons to ask a human that are not the decision's."""
         if operation.accesses()[0].action in READING or not self.policy.ask_after_reading:
             return because
-        if self.principal.name not in self.crm.have_read:
+        if not self._shows_text and not await self.crm.readers.include(self.principal.name):
             return because
         return (*because, "Text that strangers may have written was read before this change")
 

@@ -1,20 +1,23 @@
 """What outlives a call, and is shared by all processes on one database.
 
-Budgets, plans that wait for a human, the journal of changes, and the audit::
+Budgets, plans that wait for a human, the journal of changes, jobs of many rows, and the audit::
 
     state    what the rest of the server asks for, one transaction each
     ledger   counts what the limits limit
     plans    changes that wait for a human (as values: proposals)
     journal  each write, with what it changed
+    jobs     jobs of many rows, and which run carries each out
+    readers  who was shown text of strangers
     audit    each call and decision, in a signed chain
+    news     what one process tells the others
     store    the database and its one thread
     schema   its tables, and their migrations
-    keys     the server's secret
+    keys     the server's secrets
 
 SQLAlchemy is imported by the first use, not by the start.
 """
 
-from crm_server.state.state import Begun, Reserved, Retention, State, open_memory, open_state
+from crm_server.state.state import REMEMBERED, Begun, Reserved, Retention, State, open_memory, open_state
 from crm_server.state.store import IN_MEMORY
 
-__all__ = ["IN_MEMORY", "Begun", "Reserved", "Retention", "State", "open_memory", "open_state"]
+__all__ = ["IN_MEMORY", "REMEMBERED", "Begun", "Reserved", "Retention", "State", "open_memory", "open_state"]

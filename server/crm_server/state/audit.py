@@ -2,8 +2,9 @@
 
 Each hash covers the event's number, the hash before it and the event itself, so an event that is changed,
 taken out or moved breaks the chain there. The signature of the last one tells when the end was cut off, and a
-checkpoint is kept each hundred events. Whoever has the state's key can write a new chain: keep the key, and
-copies of the signed lines that ``audit verify`` prints, where those who are audited cannot reach them.
+checkpoint is kept each hundred events. Each signature names its key, so the state's key can be rotated.
+Whoever has that key can write a new chain: keep it, and copies of the signed lines that ``audit verify``
+prints, where those who are audited cannot reach them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
-from crm_server.state.keys import Keys
+from crm_server.state.keys import Key, Keys
 from crm_server.state.schema import CHECKPOINTS, EVENTS, FACTS
 from crm_tools.errors import StateError
 
@@ -28,6 +29,7 @@ _START = "0" * 64
 # Made once: SQLAlchemy takes longer to build a statement than SQLite to carry it out.
 _FIND_HEAD = select(FACTS.c.name, FACTS.c.value).where(or_(FACTS.c.name == _HEAD, FACTS.c.name == _SIGNER))
 _ADD = insert(EVENTS)
+_ADD_CHECKPOINT = insert(CHECKPOINTS)
 _MOVE_HEAD = update(FACTS).where(FACTS.c.name == _HEAD).values(value=bindparam("head"))
 
 
@@ -49,29 +51,18 @@ def append(connection: Connection, keys: Keys, event: Mapping[str, Any], now: da
     Raises:
         StateError: Another key has signed this audit.
     """
-    number, before = _head(connection, keys)
+    key = keys.newest
+    number, before = _head(connection, keys, key)
     number += 1
     body = json.dumps({"at": now.isoformat(), **event}, ensure_ascii=False, default=str, sort_keys=True)
     digest = _digest(number, before, body)
     row = {"number": number, "at": now.timestamp(), "hash": digest, "body": body}
     connection.execute(_ADD, {**row, **_searched(event)})
-    signature = _sign(keys, number, digest)
-    head = json.dumps({"number": number, "hash": digest, "signature": signature})
-    connection.execute(_MOVE_HEAD, {"head": head})
+    signed = {"number": number, "hash": digest, **_signed(key, number, digest)}
+    connection.execute(_MOVE_HEAD, {"head": json.dumps(signed)})
     if number % CHECKPOINT_EVERY == 0:
-        _checkpoint(connection, number, digest, signature, now)
+        connection.execute(_ADD_CHECKPOINT, {**signed, "at": now.timestamp(), "kind": "chain"})
     return number
-
-
-def _checkpoint(connection: Connection, number: int, digest: str, signature: str, now: datetime) -> None:
-    values = {
-        "number": number,
-        "hash": digest,
-        "at": now.timestamp(),
-        "kind": "chain",
-        "signature": signature,
-    }
-    connection.execute(insert(CHECKPOINTS).values(values))
 
 
 def verify(connection: Connection, keys: Keys) -> Verified:
@@ -81,7 +72,7 @@ def verify(connection: Connection, keys: Keys) -> Verified:
     ).first()
     number, before = (start.number, start.hash) if start is not None else (0, _START)
     first = number + 1
-    if start is not None and not _is_signed(keys, number, before, start.signature):
+    if start is not None and not _is_signed(keys, number, before, start.signature, start.signer):
         return Verified(0, first, number, before, number, "The mark of what was pruned is not signed by us.")
     signed = {
         row.number: row
@@ -108,7 +99,8 @@ def _problem(row: Any, number: int, before: str, checkpoint: Any, keys: Keys) ->
     ) > 0.001:
         return "What it is searched by was changed."
     if checkpoint is not None and (
-        checkpoint.hash != row.hash or not _is_signed(keys, number, row.hash, checkpoint.signature)
+        checkpoint.hash != row.hash
+        or not _is_signed(keys, number, row.hash, checkpoint.signature, checkpoint.signer)
     ):
         return "It is not what the checkpoint signed."
     return ""
@@ -119,8 +111,8 @@ def _end_problem(connection: Connection, keys: Keys, number: int, digest: str) -
     if text is None:
         return "The signed end of the audit is missing." if number else ""
     head = json.loads(text)
-    if not _is_signed(keys, head["number"], head["hash"], head["signature"]):
-        return "The end of the audit is not signed by this state's key."
+    if not _is_signed(keys, head["number"], head["hash"], head["signature"], head.get("signer")):
+        return "The end of the audit is not signed by a key of this state's key file."
     if head["number"] > number:
         return f"Events up to {head['number']} were removed from the end."
     if (head["number"], head["hash"]) != (number, digest):
@@ -175,14 +167,8 @@ def prune(connection: Connection, keys: Keys, until: datetime, now: datetime) ->
         return 0
     gone = connection.execute(delete(EVENTS).where(EVENTS.c.number <= last.number)).rowcount
     connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.number <= last.number))
-    values = {
-        "number": last.number,
-        "hash": last.hash,
-        "at": now.timestamp(),
-        "kind": "pruned",
-        "signature": _sign(keys, last.number, last.hash),
-    }
-    connection.execute(insert(CHECKPOINTS).values(values))
+    signed = {"number": last.number, "hash": last.hash, **_signed(keys.newest, last.number, last.hash)}
+    connection.execute(_ADD_CHECKPOINT, {**signed, "at": now.timestamp(), "kind": "pruned"})
     return int(gone)
 
 
@@ -228,34 +214,61 @@ def _digest(number: int, before: str, body: str) -> str:
     return hashlib.sha256(f"{number}\n{before}\n{body}".encode()).hexdigest()
 
 
-def _head(connection: Connection, keys: Keys) -> tuple[int, str]:
-    """Number and hash of the last event; at the very beginning this key becomes the one that signs."""
+def sign_anew(connection: Connection, keys: Keys) -> int:
+    """Sign everything with the newest key, so that the older ones can be forgotten; how many signatures.
+
+    Raises:
+        StateError: The chain is broken; signing it would hide that.
+    """
+    found = verify(connection, keys)
+    if found.broken is not None:
+        raise StateError(f"The audit is broken at event {found.broken} and was not signed: {found.problem}")
+    key = keys.newest
+    marks = connection.execute(select(CHECKPOINTS.c.number, CHECKPOINTS.c.hash)).all()
+    for number, digest in marks:
+        mark = update(CHECKPOINTS).where(CHECKPOINTS.c.number == number)
+        connection.execute(mark.values(**_signed(key, number, digest)))
+    number, digest = _head(connection, keys, key)
+    head = {"number": number, "hash": digest, **_signed(key, number, digest)}
+    connection.execute(_MOVE_HEAD, {"head": json.dumps(head)})
+    return len(marks) + 1
+
+
+def _head(connection: Connection, keys: Keys, key: Key) -> tuple[int, str]:
+    """Number and hash of the last event. ``key`` becomes the one that signs, as the first or a newer one."""
     found = {row.name: row.value for row in connection.execute(_FIND_HEAD)}
-    public = keys.public
     if _SIGNER not in found:
-        connection.execute(insert(FACTS).values(name=_SIGNER, value=public))
+        connection.execute(insert(FACTS).values(name=_SIGNER, value=key.public))
         connection.execute(
             insert(FACTS).values(name=_HEAD, value=json.dumps({"number": 0, "hash": _START, "signature": ""}))
         )
         return 0, _START
-    if found[_SIGNER] != public:
-        raise StateError(
-            "The audit in this state is signed with another key than this server has. Set DYNAMICS_STATE_KEY "
-            "to the key file of the servers that share the state. Nothing was changed in the CRM."
-        )
+    if found[_SIGNER] != key.public:
+        if keys.named(found[_SIGNER]) is None:
+            raise StateError(
+                "The audit in this state is signed with another key than this server has. Set "
+                "DYNAMICS_STATE_KEY to the key file of the servers that share the state. Nothing was changed "
+                "in the CRM."
+            )
+        connection.execute(update(FACTS).where(FACTS.c.name == _SIGNER).values(value=key.public))
     head = json.loads(found[_HEAD])
     return int(head["number"]), str(head["hash"])
 
 
-def _sign(keys: Keys, number: int, digest: str) -> str:
-    return keys.signing.sign(f"{number} {digest}".encode()).hex()
+def _signed(key: Key, number: int, digest: str) -> dict[str, str]:
+    return {"signature": key.signing.sign(f"{number} {digest}".encode()).hex(), "signer": key.public}
 
 
-def _is_signed(keys: Keys, number: int, digest: str, signature: str) -> bool:
+def _is_signed(keys: Keys, number: int, digest: str, signature: str, signer: str | None) -> bool:
+    """Whether one of our keys signed it. What is older than the names of keys is signed by any of them."""
+    return any(_verifies(key, number, digest, signature) for key in keys.all if signer in (None, key.public))
+
+
+def _verifies(key: Key, number: int, digest: str, signature: str) -> bool:
     from cryptography.exceptions import InvalidSignature
 
     try:
-        keys.signing.public_key().verify(bytes.fromhex(signature), f"{number} {digest}".encode())
+        key.signing.public_key().verify(bytes.fromhex(signature), f"{number} {digest}".encode())
     except (InvalidSignature, ValueError):
         return False
     return True

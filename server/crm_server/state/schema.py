@@ -118,15 +118,50 @@ CHECKPOINTS = Table(
     Column("at", Float, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("signature", String(128), nullable=False),
+    Column("signer", String(64)),
 )
+"""``signer`` is the name of the key that signed; without one it is any of the key file's."""
+
+JOBS = Table(
+    "jobs",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("caller", String(200), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("run", String(16)),
+    Column("held_until", Float),
+    Index("jobs_by_source", "source"),
+    Index("jobs_by_time", "at"),
+)
+"""Jobs of many rows. ``run`` is the last run of it, which alone may go on until ``held_until``."""
+
+JOB_STEPS = Table(
+    "job_steps",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("job", String(36), nullable=False),
+    Column("entry", Text, nullable=False),
+    Index("job_steps_by_job", "job", "number"),
+)
+"""What became of the rows of jobs: see :mod:`crm_server.dataverse.bulk_log`."""
+
+READERS = Table(
+    "readers", METADATA, Column("caller", String(200), primary_key=True), Column("at", Float, nullable=False)
+)
+"""Who was last shown text that strangers may have written, and when."""
 
 
-def _first_tables(connection: Connection) -> None:
-    METADATA.create_all(connection)
+def _jobs_readers_and_names_of_keys(connection: Connection) -> None:
+    for table in (JOBS, JOB_STEPS, READERS):
+        table.create(connection)
+    connection.exec_driver_sql("ALTER TABLE checkpoints ADD COLUMN signer VARCHAR(64)")
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables,)
-"""Each leads from the version that is its place here to the next."""
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_jobs_readers_and_names_of_keys,)
+"""The first leads from version 1 to 2, and so on. What is empty gets the latest tables at once."""
 
 _VERSION = "version"
 
@@ -143,13 +178,14 @@ def migrate(connection: Connection) -> None:
     """
     FACTS.create(connection, checkfirst=True)
     found = connection.execute(select(FACTS.c.value).where(FACTS.c.name == _VERSION)).scalar()
-    version = int(found or 0)
-    if version > len(MIGRATIONS):
-        raise NewerStateError
-    for step in MIGRATIONS[version:]:
-        step(connection)
+    latest = 1 + len(MIGRATIONS)
     if found is None:
-        connection.execute(insert(FACTS).values(name=_VERSION, value=str(len(MIGRATIONS))))
-    elif version < len(MIGRATIONS):
-        change = update(FACTS).where(FACTS.c.name == _VERSION)
-        connection.execute(change.values(value=str(len(MIGRATIONS))))
+        METADATA.create_all(connection)
+        connection.execute(insert(FACTS).values(name=_VERSION, value=str(latest)))
+        return
+    if int(found) > latest:
+        raise NewerStateError
+    for step in MIGRATIONS[int(found) - 1 :]:
+        step(connection)
+    if int(found) < latest:
+        connection.execute(update(FACTS).where(FACTS.c.name == _VERSION).values(value=str(latest)))

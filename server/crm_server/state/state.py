@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _log = get_logger("state")
 Judge = Callable[[Spent], Judgement]
 _PRUNED_EVERY = timedelta(hours=24)
+REMEMBERED = timedelta(hours=24)
+"""How long a text that was read may still be in a conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Begun:
 
 
 class State:
-    """The budgets, plans, journal and audit that all processes on one database share."""
+    """The budgets, plans, journal, jobs and audit that all processes on one database share."""
 
     def __init__(
         self, store: Store, keys: Keys, now: Callable[[], datetime], retention: Retention | None = None
@@ -70,17 +72,30 @@ class State:
         return self._store.in_memory
 
     @property
+    def server(self) -> str | None:
+        """The address of the PostgreSQL that other replicas share; None for a file or memory."""
+        return self._store.server
+
+    @property
     def missing_file(self) -> str | None:
         """The path of an SQLite file that does not exist (yet)."""
         return self._store.missing_file
 
     def key_for(self, purpose: str) -> bytes:
-        """A key for a purpose, the same in all processes that share the state.
+        """The key with which things are sealed for a purpose, the same in all processes that share the state.
 
         Raises:
             StateError: The key file can be neither read nor made.
         """
-        return self._keys.derived(purpose)
+        return self.keys_for(purpose)[0]
+
+    def keys_for(self, purpose: str) -> tuple[bytes, ...]:
+        """The keys with which things are opened: that of :meth:`key_for` and those before it.
+
+        Raises:
+            StateError: The key file can be neither read nor made.
+        """
+        return tuple(key.derived(purpose) for key in self._keys.all)
 
     def warm(self) -> None:
         """Begin to open the state, once: what it is made of takes a second to load."""
@@ -266,6 +281,20 @@ class State:
             lambda connection: journal.left_open(connection, caller, own, self._now())
         )
 
+    async def note_reader(self, caller: str) -> None:
+        """Note that a caller is about to be shown text that strangers may have written."""
+        from crm_server.state import readers
+
+        await self._store.run(lambda connection: readers.note(connection, caller, self._now()))
+
+    async def has_read(self, caller: str) -> bool:
+        """Whether a caller was shown such text, and may still have it in mind."""
+        from crm_server.state import readers
+
+        return await self._store.run(
+            lambda connection: readers.has_read(connection, caller, self._now() - REMEMBERED)
+        )
+
     def note(self, event: Mapping[str, Any]) -> None:
         """Add an event to the audit without waiting for it. That it cannot be added is logged."""
         from crm_server.state import audit
@@ -282,12 +311,13 @@ class State:
         self._store.close()
 
     def _prune(self, connection: Connection, now: datetime) -> None:
-        from crm_server.state import audit, journal, ledger, plans
+        from crm_server.state import audit, journal, ledger, plans, readers
 
         if self._pruned is not None and now - self._pruned < _PRUNED_EVERY:
             return
         self._pruned = now
         ledger.forget(connection, now)
+        readers.forget(connection, now - REMEMBERED)
         if self._retention.changes is not None:
             journal.prune(connection, now - self._retention.changes)
             plans.prune(connection, now - self._retention.changes)

@@ -2,6 +2,9 @@
 
 SQLite takes one writer at a time anyway, and PostgreSQL is asked for one lock for all that counts or chains,
 so a single connection in a single thread loses nothing and keeps what is written in order.
+
+A server of PostgreSQL that is started anew, or hands over to another, ends the connection. It is replaced
+before anything of a unit of work is done; what fails later is not done again.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -20,16 +24,35 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from crm_tools.errors import StateError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Transaction
 
 T = TypeVar("T")
 Work = Callable[["Connection"], T]
 
 IN_MEMORY = "sqlite://"
 _LOCK_SECONDS = 5
+_AWAY_SECONDS = 1.0
+"""A server that could not be reached is not tried again for this long: units of work wait for one another."""
 _LOCK = 0x63726D  # any number that all processes of this product share
 
+_SILENCE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""How long a server may be silent before the connection counts as dead; without, a quarter of an hour.
+
+https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
+"""
+_BOUNDS = f"SET lock_timeout = {_LOCK_SECONDS * 1000}; SET idle_in_transaction_session_timeout = 15000"
+"""No replica waits for ever for one that has stopped, and one that has stopped holds the lock no longer.
+
+https://www.postgresql.org/docs/current/runtime-config-client.html
+"""
+
 _PROBLEMS = (
+    ("lock timeout", "is held by another process"),
     ("locked", "is locked by another process"),
     ("full", "cannot grow: the disk is full"),
     ("readonly", "cannot be written: it is read-only"),
@@ -53,6 +76,12 @@ class Store:
         self._engine: Engine | None = None
         self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state")
+        self._away: tuple[float, Exception] | None = None
+
+    @property
+    def server(self) -> str | None:
+        """The address of the PostgreSQL that other replicas share; None for a file or memory."""
+        return None if self._url.startswith("sqlite") else self._url
 
     @property
     def in_memory(self) -> bool:
@@ -75,7 +104,10 @@ class Store:
         Raises:
             StateError: The database does not do it.
         """
-        return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
+        done = asyncio.wrap_future(self.submit(work))
+        # asyncio complains of exceptions that nobody asked for, such as a caller who was cancelled.
+        done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return await asyncio.shield(done)
 
     def submit(self, work: Work[T]) -> Future[T]:
         """The same for callers that do not wait, or wait in another way."""
@@ -93,8 +125,8 @@ class Store:
         from crm_server.state.schema import NewerStateError
 
         try:
-            connection = self._connected()
-            with connection.begin():
+            connection, transaction = self._begun()
+            with transaction:
                 return work(connection)
         except NewerStateError:
             raise StateError("The server's state was written by a newer version of it.") from None
@@ -103,9 +135,31 @@ class Store:
             self._disconnect()
             raise StateError(_problem(error)) from error
 
+    def _begun(self) -> tuple[Connection, Transaction]:
+        """A transaction in which nothing has been done, on a connection that works."""
+        from sqlalchemy.exc import DBAPIError
+
+        was_open = self._connection is not None
+        try:
+            connection = self._connected()
+            return connection, connection.begin()
+        except DBAPIError as error:
+            if not (was_open and error.connection_invalidated):
+                raise
+        self._disconnect()
+        connection = self._connected()
+        return connection, connection.begin()
+
     def _connected(self) -> Connection:
         if self._connection is None:
-            self._connection = self._opened().connect()
+            if self._away is not None and time.monotonic() - self._away[0] < _AWAY_SECONDS:
+                raise self._away[1].with_traceback(None)
+            try:
+                self._connection = self._opened().connect()
+            except Exception as error:
+                self._away = None if self.server is None else (time.monotonic(), error)
+                raise
+            self._away = None
         return self._connection
 
     def _opened(self) -> Engine:
@@ -151,12 +205,10 @@ def _engine(url: str) -> Engine:
                 "Nothing was changed in the CRM."
             )
         engine = create_engine(
-            url.replace("postgresql://", "postgresql+psycopg://", 1).replace(
-                "postgres://", "postgresql+psycopg://", 1
-            ),
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": _LOCK_SECONDS},
+            f"postgresql+psycopg://{url.partition('://')[2]}",
+            connect_args={"connect_timeout": _LOCK_SECONDS, **_SILENCE},
         )
+        event.listen(engine, "connect", _bound)
         event.listen(engine, "begin", _lock)
         return engine
     if url != IN_MEMORY:
@@ -189,6 +241,11 @@ def _begin_at_once(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def _bound(connection: Any, _record: Any) -> None:
+    connection.execute(_BOUNDS)
+    connection.commit()
+
+
 def _lock(connection: Connection) -> None:
     """The same for PostgreSQL: one lock for all processes, until the end of the transaction."""
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
@@ -201,7 +258,14 @@ def sayable_id() -> str:
 
 @cache
 def this_process() -> tuple[str, int]:
-    """The machine and the number of this process."""
+    """The machine and the number of this process.
+
+    Containers may share the name of their machine, and number their processes apart.
+    """
     import socket
 
-    return socket.gethostname()[:200], os.getpid()
+    numbering = ""
+    with suppress(OSError):
+        # https://man7.org/linux/man-pages/man7/pid_namespaces.7.html
+        numbering = f" {os.readlink('/proc/self/ns/pid')}"
+    return f"{socket.gethostname()[:150]}{numbering}", os.getpid()

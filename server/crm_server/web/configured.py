@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crm_server.authorization.keys import SigningKeys, fetch_over_http
@@ -10,20 +11,28 @@ from crm_server.authorization.lab import read_lab
 from crm_server.authorization.resource import Resource
 from crm_server.authorization.rules import READ, TENANT, WRITE, Issuer, Rules
 from crm_server.authorization.tokens import JwtTokens, Tokens
+from crm_server.metering import UNMETERED, Meter
+from crm_server.policy import limits
+from crm_server.policy.model import Limits
 from crm_server.settings import Settings, SettingsError
 from crm_server.web.messages import ASKED_KEY
 from crm_server.web.options import Team, WebOptions
 from crm_server.web.turns import Bounds
 from crm_tools.errors import StateError
+from crm_tools.operations import Action
 
 if TYPE_CHECKING:
     from crm_server.app import Application
+    from crm_server.policy.limits import Left
     from crm_server.web.health import Check
+    from crm_server.web.metrics import Budgets, Metrics
 
 TEAM_DRAIN_SECONDS, OWN_DRAIN_SECONDS = 25.0, 1.0
 
 
-def options_of(settings: Settings, host: str, port: int, *, sse: bool) -> WebOptions:
+def options_of(
+    settings: Settings, host: str, port: int, *, sse: bool, metrics: Metrics | None = None
+) -> WebOptions:
     """How the server is served."""
     for_team = settings.public_url is not None
     usual = TEAM_DRAIN_SECONDS if for_team else OWN_DRAIN_SECONDS
@@ -34,9 +43,43 @@ def options_of(settings: Settings, host: str, port: int, *, sse: bool) -> WebOpt
         origins=settings.origins,
         stateless=(settings.sessions or ("stateless" if for_team else "stateful")) == "stateless",
         sse=sse,
+        metrics=metrics,
         bounds=Bounds(of_caller=settings.calls_of_one, in_all=settings.calls),
         drain_seconds=float(settings.drain_seconds or usual),
     )
+
+
+def meter_of(settings: Settings) -> Meter:
+    """What measures calls, if the settings want it."""
+    if not settings.metrics:
+        return UNMETERED
+    from crm_server.web.metrics import PrometheusMeter  # Only servers with metrics need Prometheus' library.
+
+    return PrometheusMeter()
+
+
+def metrics_of(application: Application) -> Metrics | None:
+    """What ``/metrics`` shows of what the application's meter measures; None where it measures nothing."""
+    meter = application.crm.meter
+    if meter is UNMETERED:
+        return None
+    from crm_server.web.metrics import Metrics, PrometheusMeter
+
+    return Metrics(meter, _budgets(application)) if isinstance(meter, PrometheusMeter) else None
+
+
+def _budgets(application: Application) -> Budgets:
+    """What is left of the limits on all callers together; a delete uses all of them but those on reads."""
+
+    async def budgets() -> tuple[Left, ...]:
+        policy = replace(application.crm.policy, each_caller=Limits())
+        left: tuple[Left, ...] = ()
+        for action in (Action.READ, Action.DELETE):
+            spent = await application.crm.state.spent(policy, "", action, None)
+            left += limits.left(policy, action, spent)
+        return left
+
+    return budgets
 
 
 def team_of(settings: Settings, application: Application, path: str) -> Team | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
@@ -46,6 +46,8 @@ class PrometheusMeter(Meter):
     """Keeps counters and histograms in a registry of its own."""
 
     def __init__(self) -> None:
+        # When a counter was made would be a second series for each.
+        disable_created_metrics()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._calls = Counter(
@@ -70,9 +72,7 @@ class PrometheusMeter(Meter):
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._throttled = Counter(
-            "crm_mcp_crm_throttled", "Answers 429 of Dataverse", registry=self.registry
-        )
+        self._throttled = Counter("crm_mcp_crm_throttled", "Answers 429 of Dataverse", registry=self.registry)
         self._pauses = Counter(
             "crm_mcp_crm_pause_seconds", "Pauses that Dataverse asked for by 429", registry=self.registry
         )
@@ -151,7 +151,7 @@ class _Now(Collector):
             self.load.refused.items(),
         )
         yield _labelled(
-            GaugeMetricFamily("crm_mcp_ready", "1 where a dependency is there, else 0", labels=("dependency",)),
+            GaugeMetricFamily("crm_mcp_ready", "1 where it is there, else 0", labels=("dependency",)),
             self.ready.items(),
         )
         yield _labelled(
@@ -166,9 +166,7 @@ class _Now(Collector):
         )
 
 
-def _labelled(
-    family: CounterMetricFamily | GaugeMetricFamily, values: Iterable[tuple[str, float]]
-) -> Metric:
+def _labelled(family: CounterMetricFamily | GaugeMetricFamily, values: Iterable[tuple[str, float]]) -> Metric:
     for label, value in values:
         family.add_metric((label,), value)
     return family

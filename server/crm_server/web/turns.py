@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import anyio
 from crm_server.authorization.resource import refuse
 from crm_server.log import get_logger
 from crm_server.sign_in.callers import SCOPE_KEY, Caller
+from crm_server.tracing import WAITED_KEY
 from crm_server.web.messages import ASKED_KEY, Asked
 
 if TYPE_CHECKING:
@@ -70,9 +72,11 @@ class Turns:
                 del self._of_caller[name]
 
     async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+        came = time.perf_counter()
         if not await self._turn():
             await self._turn_away(send, 503, "busy", "The server has more calls than it can take. Try again.")
             return
+        scope[WAITED_KEY] = time.perf_counter() - came
         self._load.running += 1
         try:
             await self._app(scope, receive, send)

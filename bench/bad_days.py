@@ -29,7 +29,6 @@ import anyio
 import httpx
 
 from crm_server.dataverse.bulk import Bulk
-from crm_server.dataverse.bulk_log import BulkLog
 from crm_server.dataverse.client import DataverseClient
 from crm_server.dataverse.sender import Sender
 from crm_tools.bulk import BulkJob, BulkRow, Ending, Outcome, RowOutcome
@@ -37,6 +36,7 @@ from crm_tools.description import load
 from crm_tools.errors import UpstreamError
 from crm_tools.operations import Action, Create, Delete, Update
 from hosted import root_of, sandbox
+from kept import kept_log
 
 AT_ONCE = 8
 FAULTS = (
@@ -191,15 +191,15 @@ class BulkRun:
                 ending = await self._once(address, job, folder / f"{job.action}.log")
 
     async def _once(self, address: str, job: BulkJob, path: Path) -> Ending:
-        sender, log = impatient(address), BulkLog(path, job)
+        sender = impatient(address)
         told = self.told[job.action]
 
         def tell(outcomes: Iterable[RowOutcome]) -> None:
             told.update((item.number, item.outcome) for item in outcomes)
 
         bulk = Bulk(sender, load().tables, chunk_rows=20)
-        result = await bulk.run(job, self._rows(job), log=log, tell=tell)
-        log.close()
+        async with kept_log(path, job) as log:
+            result = await bulk.run(job, self._rows(job), log=log, tell=tell)
         await sender.aclose()
         return result.ending
 

@@ -1,6 +1,7 @@
 """The reference: the SDK's low-level server with one tool and nothing else.
 
-With BARE_URL set, the tool makes that HTTP request and returns its body.
+With BARE_URL set, the tool makes that HTTP request and returns its body. With BARE_HTTP set too, the server
+speaks streamable HTTP instead of stdio, at an address that it says on stderr.
 """
 
 from __future__ import annotations
@@ -43,8 +44,30 @@ async def serve() -> None:
             return types.CallToolResult(content=[types.TextContent(text=response.text)])
 
         server = Server("bare", on_list_tools=list_tools, on_call_tool=call_tool)
+        if "BARE_HTTP" in os.environ:
+            await serve_http(server)
+            return
         async with stdio_server() as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())
 
 
-asyncio.run(serve())
+async def serve_http(server: Server[Any]) -> None:
+    """Serve on a free port of this machine, with what makes uvicorn fast."""
+    import socket
+    import sys
+
+    import uvicorn
+
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    print(f"Ready at http://127.0.0.1:{listener.getsockname()[1]}/mcp", file=sys.stderr, flush=True)
+    app = server.streamable_http_app(stateless_http=True)
+    config = uvicorn.Config(app, http="httptools", log_level="warning", access_log=False)
+    await uvicorn.Server(config).serve(sockets=[listener])
+
+
+if "BARE_HTTP" in os.environ:
+    import uvloop
+
+    uvloop.run(serve())
+else:
+    asyncio.run(serve())

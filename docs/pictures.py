@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/tools.md from sample results: ``uv run python -m docs.pictures``.
+"""Draws the pictures of docs/tools.md and docs/approvals.md: ``uv run python -m docs.pictures``.
 
 They are made by the system's Chromium, so they are looked at by people and not compared by a test.
 """
@@ -8,9 +8,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from PIL import Image
+from playwright.sync_api import Browser
 
+from tests.pages.screens import LiveHouse, a_live_house, a_screen
 from tests.views.host import IN_ENGLISH, browser, host, view_of
 from tests.views.samples import overview, pipeline
 
@@ -33,6 +36,30 @@ def draw_all(folder: Path, theme: str = "light") -> None:
                     shown.call(sample())
                     shown.wait_for("h1")
                     save(shown.whole_picture(), folder / f"{name}-{width}.png")
+        draw_approvals(started, folder, theme)
+
+
+def draw_approvals(started: Browser, folder: Path, theme: str) -> None:
+    """The page for approvals, with changes that wait and one that is decided about."""
+    with TemporaryDirectory() as kept, a_live_house(Path(kept)) as live:
+        plan = _plans(live)
+        for width in WIDTHS:
+            with a_screen(started, live, width, color_scheme=theme) as shown:
+                shown.sign_in()
+                for name, path in (("approvals", ""), ("plan", f"/plans/{plan}")):
+                    shown.open(path)
+                    save(shown.page.screenshot(full_page=True), folder / f"{name}-{width}.png")
+
+
+def _plans(live: LiveHouse) -> str:
+    """Two plans that wait; the id of the first."""
+    house = live.house
+    house.moment = DAY
+    first = live.does(
+        house.waiting_plan, firstname="Maria", lastname="Sommer", subject="Two pallets of printer paper"
+    )
+    live.does(house.waiting_plan, firstname="Jonas", lastname="Weber", subject="Office chairs, 40 of them")
+    return str(first)
 
 
 def save(picture: bytes, path: Path) -> None:

@@ -18,6 +18,7 @@ from crm_server.policy.model import Principal
 from crm_server.policy.reload import ReloadablePolicy
 from crm_server.settings import Settings, SettingsError
 from crm_server.state import Retention, State, open_memory, open_state
+from crm_server.state.topics import ANYTHING, POLICY, TABLES
 from crm_tools.catalogue import AnyTool
 from crm_tools.standard import standard_tables
 from crm_tools.tables import Table
@@ -66,10 +67,24 @@ class Application:
             del self._listeners[next(iter(self._listeners))]
 
     async def reload_policy(self) -> str | None:
-        """Read the policy anew, and tell clients if other tools are on offer.
+        """Read the policy anew, here and on other replicas, and tell clients if other tools are on offer.
 
         A policy that cannot be read changes nothing: the answer then says why.
         """
+        if (problem := await self._reload_policy()) is None:
+            await self.crm.state.tell(POLICY)
+        return problem
+
+    async def heard(self, what: str) -> None:
+        """Follow what another replica has changed."""
+        if what in (POLICY, ANYTHING):
+            await self._reload_policy()
+        if what in (TABLES, ANYTHING) and self.named is not None:
+            self.named.expire()
+            if not self.named.needs_caller:
+                await self._refresh_tables()
+
+    async def _reload_policy(self) -> str | None:
         before = self.caller.listed()
         if (problem := self.policies.reload()) is not None:
             return problem
@@ -79,12 +94,17 @@ class Application:
 
     async def refresh_tables(self) -> None:
         """Read the named tables anew once in a while, and tell clients if other tools follow from it."""
+        if await self._refresh_tables():
+            await self.crm.state.tell(TABLES)
+
+    async def _refresh_tables(self) -> bool:
+        """Whether they have changed."""
         if self.named is None or not self.named.is_due():
-            return
+            return False
         before = self.caller.listed()
         found = await self.named.learn(self.crm.client())
         if found is None:
-            return
+            return False
         tables = {**standard_tables(), **found}
         if self.policies.reload(tables) is None:
             self.named.keep(found)
@@ -93,6 +113,7 @@ class Application:
             self.crm.policy = self.policies.current
             self.caller.offer(self.named.tools(tables))
             await self._tell_if_changed(before)
+        return True
 
     async def _tell_if_changed(self, before: tuple[AnyTool, ...]) -> None:
         if self.caller.listed() == before:
@@ -159,11 +180,26 @@ def build_application(
         environment = address
     state = _state(settings, now, in_memory=sandbox or asgi_app is not None)
     crm = Crm(address, environment, tables, policies.current, lambda: connection.client, now, state)
+    crm.page, crm.approve_on_page = _page(settings)
     crm.zone, crm.locale, crm.files = settings.time_zone, settings.locale, settings.files
     crm.meter = meter
     tools = chosen_tools(settings, tables)
     local = Principal(roles=settings.roles)
     return Application(crm, Caller(crm, tools), connection, policies, local=local, named=named)
+
+
+def _page(settings: Settings) -> tuple[str | None, bool]:
+    """The address of the page for approvals, and whether changes are approved nowhere else.
+
+    Raises:
+        SettingsError: They are to be approved on a page that is not there.
+    """
+    if settings.approve_on_page and settings.page_url is None:
+        raise SettingsError(
+            "DYNAMICS_APPROVE_ON_PAGE needs the page for approvals: set DYNAMICS_PUBLIC_URL and "
+            "DYNAMICS_PAGE_CLIENT_ID, or DYNAMICS_CALLERS_FILE in a lab."
+        )
+    return settings.page_url, settings.approve_on_page
 
 
 def _state(settings: Settings, now: Callable[[], datetime], *, in_memory: bool) -> State:

@@ -41,6 +41,8 @@ class Plan:
     id: str = ""
     otherwise: str = ""
     """How it can be approved where the client cannot ask."""
+    page: str | None = None
+    """The address where it has to be decided, if the client may not ask at all."""
 
     @property
     def message(self) -> str:

@@ -15,6 +15,7 @@ from crm_server import __version__
 from crm_server.metering import UNMETERED, Meter
 from crm_server.policy_commands import add_policy_commands
 from crm_server.settings import DEFAULT_POLICY, Settings, SettingsError, read_settings
+from crm_server.setup_commands import add_setup_commands
 from crm_server.state_commands import add_commands as add_state_commands
 from crm_tools.errors import CrmError
 
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_state_commands(commands, _settings)
     add_policy_commands(commands, _common, _settings)
+    add_setup_commands(commands, _common, _settings)
     return parser
 
 
@@ -165,6 +167,7 @@ def _serve(options: argparse.Namespace) -> int:
     from crm_server.log import configure_logging
     from crm_server.protocol import build_server
     from crm_server.reloading import reloaded_on_hangup
+    from crm_server.replicas import hearing_of_others
     from crm_server.tracing import start_tracing
     from crm_server.transports import serve_stdio
 
@@ -181,7 +184,8 @@ def _serve(options: argparse.Namespace) -> int:
     async def serve() -> None:
         try:
             with reloaded_on_hangup(application.reload_policy):
-                await serve_chosen()
+                async with hearing_of_others(application):
+                    await serve_chosen()
         finally:
             await application.aclose()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import mcp_types as types
@@ -17,7 +17,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
-from mcp.shared.exceptions import MCPError
+from mcp.shared.exceptions import MCPError, UrlElicitationRequiredError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from crm_prompts import Prompt, PromptError, load_prompts
@@ -144,6 +144,8 @@ class _Adapter:
         except _QuestionError as question:
             environment = dict(self._caller.environment())
             return question.result.model_copy(update={"meta": {"environment": environment}})
+        except _LeadingError as leading:
+            raise UrlElicitationRequiredError([leading.elicitation]) from None
         return _wire_answer(answer)
 
     def _require_scope(self, name: str) -> None:
@@ -198,6 +200,14 @@ class _QuestionError(InputNeededError):
         self.result = result
 
 
+class _LeadingError(InputNeededError):
+    """The call ends here, and the client leads its human to a page before it calls again."""
+
+    def __init__(self, elicitation: types.ElicitRequestURLParams) -> None:
+        super().__init__("a human has to decide on a page")
+        self.elicitation = elicitation
+
+
 class _AskingApprover:
     """Handshake era: asks the client in the middle of the call."""
 
@@ -205,6 +215,9 @@ class _AskingApprover:
         self._context = context
 
     async def approve(self, plan: Plan, decision: Decision) -> None:
+        if plan.page is not None:
+            _require_url_elicitation(self._context, plan, decision)
+            raise _LeadingError(_leading(plan, plan.page))
         _require_elicitation(self._context, plan, decision)
         try:
             answer = await self._context.session.elicit_form(
@@ -230,21 +243,30 @@ class _TwoCallApprover:
         self._params = params
 
     async def approve(self, plan: Plan, decision: Decision) -> None:
+        if plan.page is not None:
+            self._lead(plan, plan.page, decision)
         _require_elicitation(self._context, plan, decision)
         answer = (self._params.input_responses or {}).get(_APPROVAL_KEY)
         if not isinstance(answer, types.ElicitResult) or not self._answers(plan):
-            raise self._question(plan)
+            form = types.ElicitRequestFormParams(message=plan.message, requested_schema=_FORM)
+            raise self._question(plan, form)
         _require_accepted(answer.action)
+
+    def _lead(self, plan: Plan, page: str, decision: Decision) -> NoReturn:
+        """Lead the human to the page. What they answer says that they went, and never that they agreed."""
+        _require_url_elicitation(self._context, plan, decision)
+        if _APPROVAL_KEY in (self._params.input_responses or {}) and self._answers(plan):
+            raise ApprovalError(f"Nobody has decided yet. Nothing was changed. {plan.otherwise}")
+        raise self._question(plan, _leading(plan, page))
 
     def _answers(self, plan: Plan) -> bool:
         state = self._params.request_state
         return state is not None and json.loads(state) == [plan.fingerprint, plan.id]
 
-    def _question(self, plan: Plan) -> _QuestionError:
-        form = types.ElicitRequestFormParams(message=plan.message, requested_schema=_FORM)
+    def _question(self, plan: Plan, asked: types.ElicitRequestParams) -> _QuestionError:
         return _QuestionError(
             types.InputRequiredResult(
-                input_requests={_APPROVAL_KEY: types.ElicitRequest(params=form)},
+                input_requests={_APPROVAL_KEY: types.ElicitRequest(params=asked)},
                 request_state=json.dumps([plan.fingerprint, plan.id]),
             )
         )
@@ -252,6 +274,21 @@ class _TwoCallApprover:
 
 _FORM: dict[str, Any] = {"type": "object", "properties": {}}
 """Accepting is the whole answer, so the form has no fields."""
+
+
+def _leading(plan: Plan, page: str) -> types.ElicitRequestURLParams:
+    message = f"An approver has to decide about this on a page of the server. {plan.question}"
+    return types.ElicitRequestURLParams(message=message, url=page, elicitation_id=plan.id)
+
+
+def _require_url_elicitation(context: Context, plan: Plan, decision: Decision) -> None:
+    capabilities = context.session.client_capabilities
+    elicitation = capabilities.elicitation if capabilities is not None else None
+    if elicitation is None or elicitation.url is None:
+        raise ApprovalError(
+            f"This needs the decision of an approver (rule {', '.join(decision.rules)}). Nothing was "
+            f"changed. {plan.otherwise}"
+        )
 
 
 def _require_elicitation(context: Context, plan: Plan, decision: Decision) -> None:

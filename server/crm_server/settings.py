@@ -101,7 +101,7 @@ def read_settings(environ: Mapping[str, str], known_toolsets: Iterable[str], **f
         known[name]: value.strip() for name, value in environ.items() if name in known and value.strip()
     }
     values |= {name: value for name, value in flags.items() if value is not None}
-    if values.get("auth") == "workload-identity":
+    if values.get("auth") in ("workload-identity", "on-behalf-of"):
         values = {**_platform(environ), **values}
     toolsets = _toolsets(values.pop("toolsets", None), list(known_toolsets))
     if (url := values.get("url")) is not None:

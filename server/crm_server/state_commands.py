@@ -1,4 +1,4 @@
-"""The commands about what the server keeps: ``approvals`` and ``audit``."""
+"""The commands about what the server keeps: ``approvals``, ``audit`` and ``state``."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def add_commands(commands: Any, settings: Callable[[argparse.Namespace], Setting
     """Add them to the command line; ``settings`` reads the settings for given options."""
     _add_approvals(commands, settings)
     _add_audit(commands, settings)
+    _add_state(commands, settings)
 
 
 def _add_approvals(commands: Any, settings: Callable[[argparse.Namespace], Settings]) -> None:
@@ -62,14 +63,8 @@ def _add_audit(commands: Any, settings: Callable[[argparse.Namespace], Settings]
     about = audit.add_subparsers(required=True, metavar="verify|tail|search|export")
 
     def add(name: str, help_: str, run: Callable[[Connection, Keys, argparse.Namespace], int]) -> Any:
-        def command(options: argparse.Namespace) -> int:
-            async def in_state(state: State) -> int:
-                return int(await state.run(lambda connection, keys: run(connection, keys, options)))
-
-            return _with_state(settings(options), in_state)
-
         parser = about.add_parser(name, help=help_)
-        parser.set_defaults(command=command, policy=None, toolsets=None)
+        parser.set_defaults(command=_in_transaction(run, settings), policy=None, toolsets=None)
         return parser
 
     add("verify", "check that no event was changed, removed or moved", _verify)
@@ -109,6 +104,39 @@ def _with_state(settings: Settings, run: Callable[[State], Awaitable[T]]) -> T:
             state.close()
 
     return anyio.run(main)
+
+
+def _in_transaction(
+    run: Callable[[Connection, Keys, argparse.Namespace], int],
+    settings: Callable[[argparse.Namespace], Settings],
+) -> Callable[[argparse.Namespace], int]:
+    """A command that is one transaction."""
+
+    def command(options: argparse.Namespace) -> int:
+        async def in_state(state: State) -> int:
+            return int(await state.run(lambda connection, keys: run(connection, keys, options)))
+
+        return _with_state(settings(options), in_state)
+
+    return command
+
+
+def _add_state(commands: Any, settings: Callable[[argparse.Namespace], Settings]) -> None:
+    state = commands.add_parser("state", help="the keys of what the server keeps")
+    about = state.add_subparsers(required=True, metavar="rotate-key|forget-keys")
+    rotate = about.add_parser(
+        "rotate-key", help="seal and sign with a new key; what was sealed with the others stays good"
+    )
+    rotate.set_defaults(command=_in_transaction(_rotate, settings), policy=None, toolsets=None)
+    forget = about.add_parser(
+        "forget-keys",
+        help="sign the audit anew with the newest key and forget the others; wait an hour after a rotation",
+    )
+    forget.set_defaults(
+        command=lambda options: _with_state(settings(options), lambda state: _forget_keys(state, options)),
+        policy=None,
+        toolsets=None,
+    )
 
 
 def all_events(settings: Settings, since: datetime | None) -> list[dict[str, Any]]:
@@ -230,6 +258,40 @@ def _export(connection: Connection, _keys: Keys, options: argparse.Namespace) ->
         lines = (json.dumps(event, ensure_ascii=False) + "\n" for event in events)
     for line in lines:
         sys.stdout.write(line)
+    return OK
+
+
+def _rotate(connection: Connection, keys: Keys, _options: argparse.Namespace) -> int:
+    from crm_server.state import audit
+
+    before, key = keys.newest.public, keys.rotate()
+    event = {"kind": "key rotated", "caller": _who(), "outcome": "done", "from": before, "to": key.public}
+    audit.append(connection, keys, event, datetime.now(UTC))
+    _print(f"The newest key is {key.public[:16]}; {len(keys.all) - 1} older stay good.")
+    _print("Running servers that read this file take it at once; no restart is needed.")
+    return OK
+
+
+async def _forget_keys(state: State, _options: argparse.Namespace) -> int:
+    from crm_server.state import audit
+
+    def signed_anew(connection: Connection, keys: Keys) -> tuple[Keys, list[str], int]:
+        older = [key.public for key in keys.all[1:]]
+        if not older:
+            return keys, older, 0
+        count = audit.sign_anew(connection, keys)
+        event = {"kind": "keys forgotten", "caller": _who(), "outcome": "done", "forgotten": older}
+        audit.append(connection, keys, event, datetime.now(UTC))
+        return keys, older, count
+
+    keys, older, count = await state.run(signed_anew)
+    if not older:
+        _print("There is one key, and none to forget.")
+        return OK
+    # Not before the signatures are stored: without them nobody could tell any more who made the old ones.
+    keys.forget_older()
+    _print(f"{count:,} signatures of the audit are made with {keys.newest.public[:16]} now.")
+    _print(f"Forgotten: {', '.join(name[:16] for name in older)}.")
     return OK
 
 

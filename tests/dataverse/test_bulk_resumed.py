@@ -208,12 +208,16 @@ async def test_a_process_that_was_killed_is_taken_up_without_doubling(tmp_path: 
         assert await crew.stored() == crew.keys(range(1, 61))
 
 
+def everything_in(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.glob("log*"))
+
+
 @pytest.mark.anyio
 async def test_a_log_holds_no_values_of_rows(tmp_path: Path) -> None:
     path = tmp_path / "log"
     async with faulty_crm() as crm:
         await Crew(crm).run(NEW_LEADS, leads(bad=[2]), path)
-    content = b"".join(file.read_bytes() for file in tmp_path.glob("log*"))
+    content = everything_in(tmp_path)
     assert b"crm_refused" in content
     assert b"xxx" not in content
     assert b'"Bulk"' not in content

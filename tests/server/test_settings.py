@@ -105,6 +105,8 @@ def test_what_a_platform_sets_for_a_workload_counts_for_a_workload_only() -> Non
     assert workload.federated_token_file == "/var/run/token"
     assert workload.authority == "https://login.microsoftonline.us"
     assert read_settings(platform, []).tenant_id is None
+    for_callers = read_settings({**platform, "DYNAMICS_AUTH": "on-behalf-of"}, [])
+    assert for_callers.federated_token_file == "/var/run/token"
 
 
 @pytest.mark.parametrize(

@@ -242,6 +242,16 @@ async def test_each_caller_acts_with_their_own_rights(tenant):
     assert first not in repr(chosen.__dict__)
 
 
+async def test_callers_tokens_are_exchanged_with_the_platforms_token_for_the_application(
+    tenant, client_certificate, tmp_path
+):
+    file = tmp_path / "token"
+    chosen = provider(tenant, "on-behalf-of", federated_token_file=str(file))
+    file.write_text(federated(tenant, client_certificate))
+    with called_by(of_headers({"authorization": f"Bearer {user_token_for_the_application(tenant)}"})):
+        assert (await claims(tenant, chosen)).object_id == ADA.object_id
+
+
 TOKEN = "header.payload.signature-0123456789"
 
 

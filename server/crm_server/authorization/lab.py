@@ -26,6 +26,7 @@ from crm_server.sign_in.callers import Caller
 
 _KEYS = ("sha256", "roles", "scopes")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ISSUER = "file"
 
 
@@ -98,7 +99,13 @@ def _texts(name: str, facts: Mapping[str, Any], key: str, usual: tuple[str, ...]
 
 
 def new_token(name: str) -> tuple[str, str]:
-    """A token for a caller, and the lines of the file that let it in."""
+    """A token for a caller, and the lines of the file that let it in.
+
+    Raises:
+        SettingsError: The name is none that stands in the file as it is.
+    """
+    if not _NAME.fullmatch(name):
+        raise SettingsError("A caller's name has letters, digits, _ and - (at most 64), such as ann.")
     token = secrets.token_urlsafe(32)
     return token, f'[{name}]\nsha256 = "{_digest(token)}"\nroles = []\nscopes = ["{READ}"]\n'
 

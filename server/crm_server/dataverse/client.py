@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,14 @@ from crm_server.dataverse.responses import (
     parse_hits,
     parse_page,
     parse_row,
+)
+from crm_server.dataverse.rights import (
+    held_requests,
+    parse_held,
+    parse_roles,
+    parse_table_privileges,
+    roles_request,
+    table_privileges_request,
 )
 from crm_server.dataverse.selling import Selling
 from crm_server.dataverse.sender import Sender, checked
@@ -205,6 +213,20 @@ class DataverseClient:
     async def table_names(self) -> tuple[str, ...]:
         """The logical names of all tables of this environment."""
         return parse_table_names(await self._reading.read(table_names_request()))
+
+    async def table_privileges(self, tables: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """The names of the privileges of those of the tables that there are, by table and kind."""
+        answers = await self._reading.together([table_privileges_request(table) for table in tables])
+        asked = zip(tables, answers, strict=True)
+        return {table: parse_table_privileges(answer) for table, answer in asked if answer.status != 404}
+
+    async def held_privileges(self, user: str, names: Iterable[str]) -> Mapping[str, str]:
+        """Those among the named privileges that a user has, and how deep each goes."""
+        return parse_held([await self._reading.read(request) for request in held_requests(user, names)])
+
+    async def roles_of(self, user: str) -> tuple[str, ...]:
+        """The names of a user's own security roles; teams may bring more."""
+        return parse_roles(await self._reading.read(roles_request(user)))
 
     def forget_definitions(self) -> None:
         """Let definitions of tables be read anew."""

@@ -49,6 +49,10 @@ class Crm:
     unsettled: set[str] = field(default_factory=set)
     """Changes of this process whose end could not be noted; where it ends too, others find them."""
     meter: Meter = UNMETERED
+    page: str | None = None
+    """The address of the page for approvals, where there is one."""
+    approve_on_page: bool = False
+    """Whether changes are approved there only: then no client asks its own human."""
 
     @cached_property
     def identities(self) -> Identities:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import anyio.to_thread
 
+from crm_server.ending import only_error
 from crm_server.log import get_logger
 from crm_tools.actions import Action
 from crm_tools.bulk import BulkJob, BulkRow, LeftOut, Prepared
@@ -109,15 +110,13 @@ class KeptJobs:
                     await go_on()
 
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(be_heard_of)
-                try:
-                    yield BulkLog(entries, go_on)
-                finally:
-                    tasks.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
-            # The other task raises nothing of its own.
-            raise group.exceptions[0] from None
+            with only_error():
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(be_heard_of)
+                    try:
+                        yield BulkLog(entries, go_on)
+                    finally:
+                        tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._let_go(job, run)

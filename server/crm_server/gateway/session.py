@@ -263,7 +263,7 @@ class Session:
         if kept.status == APPROVED:
             return approval
         try:
-            await self.approver.approve(replace(plan, id=kept.id, otherwise=self._otherwise(kept)), decision)
+            await self.approver.approve(self._shown(plan, kept), decision)
         except DeclinedError:
             await state.decide(kept.id, REJECTED, _CLIENT, final=False)
             raise
@@ -283,7 +283,20 @@ class Session:
                 raise
         return approval
 
+    def _shown(self, plan: Plan, kept: KeptPlan) -> Plan:
+        """The plan as somebody is asked about it."""
+        page = self._page_of(kept) if self.crm.approve_on_page else None
+        return replace(plan, id=kept.id, otherwise=self._otherwise(kept), page=page)
+
+    def _page_of(self, kept: KeptPlan) -> str:
+        return f"{self.crm.page}/plans/{kept.id}"
+
     def _otherwise(self, kept: KeptPlan) -> str:
+        if self.crm.page is not None:
+            return (
+                f"It waits as plan {kept.id} until {limits.said(kept.expires)}. Ask the user to have an "
+                f"approver decide about it at {self._page_of(kept)} - and then make the same call again."
+            )
         if self.crm.state.in_memory:
             return (
                 "Use a client that supports elicitation, or ask an administrator to set "

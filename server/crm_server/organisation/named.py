@@ -70,6 +70,15 @@ class NamedTables:
         """Whether they are to be read again."""
         return self._read_at is None or self._now() - self._read_at >= READ_ANEW
 
+    def expire(self) -> None:
+        """They are to be read again with the next occasion: another replica found them changed."""
+        self._read_at = None
+
+    @property
+    def needs_caller(self) -> bool:
+        """Whether they can only be read on behalf of a caller, and so in a call."""
+        return self._settings.auth == "on-behalf-of"
+
     async def learn(self, client: DataverseClient) -> Mapping[str, Table] | None:
         """What they are now; None where that is nothing new, or not all of it can be read."""
         self._read_at = self._now()

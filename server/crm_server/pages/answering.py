@@ -54,7 +54,7 @@ def static(name: str) -> bytes:
 
 
 class Templates:
-    """Pages from templates. Whatever is put into one is text and never markup. ``root`` is where pages are."""
+    """Pages from templates. What is put into one is text and never markup. ``root`` is where pages are."""
 
     def __init__(self, root: str) -> None:
         self._root = root

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from crm_server.pages.visitors import Visitor
 
 if TYPE_CHECKING:
-    from cryptography.fernet import Fernet
+    from cryptography.fernet import MultiFernet
     from starlette.responses import Response
 
 SESSION_SECONDS, IDLE_SECONDS, ATTEMPT_SECONDS = 8 * 60 * 60, 60 * 60, 10 * 60
@@ -63,15 +63,17 @@ class Attempt:
 
 
 class Cookies:
-    """The two cookies of the page. ``key_for`` gives the key for a purpose; ``secure`` is false for http only.
+    """The two cookies of the page. ``secure`` is false for http only.
+
+    ``keys_for`` gives the keys for a purpose: the first one seals, all of them open.
 
     The prefix ``__Host-`` keeps other hosts of the same domain from setting them (RFC 6265bis, 4.1.3.2).
     """
 
     def __init__(
-        self, key_for: Callable[[str], bytes], now: Callable[[], datetime], *, secure: bool
+        self, keys_for: Callable[[str], tuple[bytes, ...]], now: Callable[[], datetime], *, secure: bool
     ) -> None:
-        self._key_for = key_for
+        self._keys_for = keys_for
         self._now = now
         self._secure = secure
         prefix = "__Host-" if secure else ""
@@ -149,12 +151,12 @@ class Cookies:
             return None
         return facts
 
-    def _sealer(self, name: str) -> Fernet:
+    def _sealer(self, name: str) -> MultiFernet:
         """Each cookie has a key of its own, so that one never passes for the other."""
-        from cryptography.fernet import Fernet
+        from cryptography.fernet import Fernet, MultiFernet
 
         purpose = "page session" if name == self.session_name else "page sign-in"
-        return Fernet(base64.urlsafe_b64encode(self._key_for(purpose)))
+        return MultiFernet(Fernet(base64.urlsafe_b64encode(key)) for key in self._keys_for(purpose))
 
     def _moment(self) -> float:
         return self._now().timestamp()

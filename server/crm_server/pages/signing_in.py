@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from crm_server.authorization.keys import FRESH_SECONDS, Fetch
-from crm_server.authorization.rules import APPROVE, SCOPES, TENANT, Issuer
+from crm_server.authorization.rules import SCOPES, TENANT, Issuer
 from crm_server.authorization.tokens import JwtTokens, Tokens, caller_name, words
 from crm_server.pages.sealing import Attempt
 from crm_server.pages.visitors import Admission, Visitor
@@ -140,11 +140,11 @@ class IssuerSignIn:
     async def _visitor(self, claims: Mapping[str, Any], tokens: Mapping[str, Any]) -> Visitor:
         name = caller_name(claims, self._name_claim)
         roles = {*words(claims.get("roles")), *words(claims.get("groups"))}
-        held = set(roles)
+        scopes: frozenset[str] = frozenset()
         if self._client.scopes:
-            held |= (await self._access_tokens.caller_of(_text(tokens, "access_token"))).scopes
+            scopes = (await self._access_tokens.caller_of(_text(tokens, "access_token"))).scopes
         shown = str(claims.get("name") or claims.get("preferred_username") or name)
-        visitor = self._admission.visitor(name, shown, held, roles)
+        visitor = self._admission.visitor(name, shown, roles, scopes)
         if visitor is None:
             raise NotAdmittedError(name)
         return visitor
@@ -221,9 +221,7 @@ class LabSignIn:
             NotAdmittedError: They may not see the page.
         """
         caller = await self._tokens.caller_of(token)
-        visitor = self._admission.visitor(
-            caller.name, caller.name, caller.scopes | caller.roles, caller.roles
-        )
+        visitor = self._admission.visitor(caller.name, caller.name, caller.roles, caller.scopes)
         if visitor is None:
             raise NotAdmittedError(caller.name)
         return visitor
@@ -235,10 +233,6 @@ SignIn = IssuerSignIn | LabSignIn
 def scopes_for(admission: Admission) -> tuple[str, ...]:
     """The scopes that have to be asked for, because they let somebody see the page."""
     return tuple(scope for scope in SCOPES if scope in admission.grants)
-
-
-LAB_SCOPE = APPROVE
-"""What a caller of a file has to have to sign in."""
 
 
 def _same(one: str, other: str) -> bool:

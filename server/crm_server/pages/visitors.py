@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from crm_server.authorization.rules import WRITE
 from crm_server.settings import APPROVE
 from crm_tools.outside_text import line
 
@@ -16,12 +17,14 @@ class Visitor:
     """Somebody who may see the page.
 
     ``name`` is the one that the policy and the audit have of a caller, so that somebody's own plans and
-    changes are known as theirs; ``shown`` is what people call them.
+    changes are known as theirs; ``shown`` is what people call them. ``writes`` says that a token of theirs
+    was seen that is good for changing the CRM.
     """
 
     name: str
     shown: str
     approves: bool
+    writes: bool = False
     roles: frozenset[str] = frozenset()
 
     @property
@@ -32,14 +35,26 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What lets somebody see the page: ``grants`` says of roles, groups and scopes what they are good for."""
+    """What lets somebody see the page: ``grants`` says of roles, groups and scopes what they are good for.
+
+    ``known_roles`` are those that the policy names. A visitor keeps no others: they stand in a cookie, and
+    somebody can be in hundreds of groups.
+    """
 
     grants: Mapping[str, str]
+    known_roles: Callable[[], Collection[str]] = tuple
 
-    def visitor(self, name: str, shown: str, held: Iterable[str], roles: Iterable[str]) -> Visitor | None:
+    def visitor(
+        self, name: str, shown: str, roles: Collection[str], scopes: Collection[str]
+    ) -> Visitor | None:
         """The visitor who holds these; None where none of it is good for the page."""
-        granted = {self.grants[one] for one in held if one in self.grants}
+        granted = {self.grants[one] for one in (*roles, *scopes) if one in self.grants}
         if not granted:
             return None
-        said = line(shown)[:_LONGEST_NAME].strip() or name
-        return Visitor(name, said, APPROVE in granted, frozenset(roles))
+        return Visitor(
+            name,
+            line(shown)[:_LONGEST_NAME].strip() or name,
+            approves=APPROVE in granted,
+            writes=WRITE in scopes,
+            roles=frozenset(roles).intersection(self.known_roles()),
+        )

@@ -126,6 +126,10 @@ def workload_identity(settings: Settings) -> CachedTokens:
     https://learn.microsoft.com/entra/workload-id/workload-identity-federation
     """
 
+    return for_itself(settings, lambda: _vouched_for(settings))
+
+
+def _vouched_for(settings: Settings) -> dict[str, Any]:
     def assertion() -> str:
         try:
             return Path(settings.federated_token_file or "").read_text(encoding="ascii").strip()
@@ -134,7 +138,7 @@ def workload_identity(settings: Settings) -> CachedTokens:
                 "The platform's token cannot be read. Check AZURE_FEDERATED_TOKEN_FILE."
             ) from None
 
-    return for_itself(settings, lambda: {"client_assertion": assertion})
+    return {"client_assertion": assertion}
 
 
 def managed_identity(settings: Settings) -> CachedTokens:
@@ -158,6 +162,17 @@ def managed_identity(settings: Settings) -> CachedTokens:
             return answer
 
     return CachedTokens(acquire)
+
+
+def of_callers(settings: Settings) -> CachedTokens:
+    """The application that acts on behalf of callers, for itself: whether its credential is taken."""
+    return for_itself(settings, lambda: _credential_of_callers(settings))
+
+
+def _credential_of_callers(settings: Settings) -> Any:
+    if settings.client_secret:
+        return settings.client_secret
+    return _certificate(settings) if settings.certificate else _vouched_for(settings)
 
 
 class OnBehalfOf:
@@ -190,9 +205,8 @@ class OnBehalfOf:
         return self._callers[name]
 
     def _exchange(self, assertion: str | None, claims: str | None) -> Mapping[str, Any]:
-        credential = self._settings.client_secret or _certificate(self._settings)
         with session() as http:
-            application = confidential(self._settings, credential, http)
+            application = confidential(self._settings, _credential_of_callers(self._settings), http)
             answer: Mapping[str, Any] = application.acquire_token_on_behalf_of(
                 assertion, [scope_of(self._settings)], claims_challenge=claims
             )

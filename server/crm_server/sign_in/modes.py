@@ -57,7 +57,7 @@ MODES: Mapping[str, Mode] = {
     "azure-cli": Mode("developers who ran `az login`", (), _made("programs", "azure_cli")),
     "on-behalf-of": Mode(
         "a shared server, each caller with their own rights",
-        ("tenant_id", "client_id", "client_secret|certificate"),
+        ("tenant_id", "client_id", "client_secret|certificate|federated_token_file"),
         _made("applications", "OnBehalfOf"),
     ),
     "token-command": Mode(

@@ -9,7 +9,7 @@ Budgets, plans that wait for a human, the journal of changes, jobs of many rows,
     jobs     jobs of many rows, and which run carries each out
     readers  who was shown text of strangers
     audit    each call and decision, in a signed chain
-    news     what one process tells the others
+    news     what one process tells the others (topics: of what)
     store    the database and its one thread
     schema   its tables, and their migrations
     keys     the server's secrets

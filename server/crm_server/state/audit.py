@@ -120,6 +120,12 @@ def _end_problem(connection: Connection, keys: Keys, number: int, digest: str) -
     return ""
 
 
+def signer(connection: Connection) -> str | None:
+    """The public key that signs this audit; None before its first event."""
+    found: str | None = connection.execute(select(FACTS.c.value).where(FACTS.c.name == _SIGNER)).scalar()
+    return found
+
+
 def recent(
     connection: Connection,
     *,

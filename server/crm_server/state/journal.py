@@ -109,6 +109,12 @@ def found(connection: Connection, caller: str, change_id: str) -> Change | None:
     return None if row is None else _change(row)
 
 
+def one(connection: Connection, change_id: str) -> Change | None:
+    """The change of this id, whoever made it: for people who look after all callers."""
+    row = connection.execute(select(CHANGES).where(CHANGES.c.id == change_id)).first()
+    return None if row is None else _change(row)
+
+
 def left_open(connection: Connection, caller: str, own: frozenset[str], now: datetime) -> Sequence[Change]:
     """Changes of a caller that began and whose process ended before it knew more, and those named."""
     wanted = select(CHANGES).where(CHANGES.c.state == ChangeState.BEGUN.value, CHANGES.c.caller == caller)

@@ -62,6 +62,11 @@ class Keys:
         self._ring: tuple[Key, ...] = ()
 
     @property
+    def path(self) -> Path | None:
+        """The file that keeps the secrets; None where they are in memory alone."""
+        return self._path
+
+    @property
     def all(self) -> tuple[Key, ...]:
         """The keys, newest first.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ from crm_server.log import get_logger
 from crm_server.policy.judging import Judgement
 from crm_server.policy.model import Outcome, Policy, Spent
 from crm_server.state.keys import Keys
-from crm_server.state.store import IN_MEMORY, Store, nothing
+from crm_server.state.store import IN_MEMORY, Store, nothing, sayable_id
 from crm_tools.changes import Change, ChangeState
+from crm_tools.errors import StateError
 from crm_tools.operations import Action
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class State:
         self._now = now
         self._retention = retention or Retention()
         self._pruned: datetime | None = None
+        self._teller = sayable_id()
         self._warm = False
 
     @property
@@ -80,6 +83,11 @@ class State:
     def missing_file(self) -> str | None:
         """The path of an SQLite file that does not exist (yet)."""
         return self._store.missing_file
+
+    @property
+    def key_file(self) -> Path | None:
+        """The file of the state's key; None where the key is in memory alone."""
+        return self._keys.path
 
     def key_for(self, purpose: str) -> bytes:
         """The key with which things are sealed for a purpose, the same in all processes that share the state.
@@ -294,6 +302,25 @@ class State:
         return await self._store.run(
             lambda connection: readers.has_read(connection, caller, self._now() - REMEMBERED)
         )
+
+    async def tell(self, what: str) -> None:
+        """Tell other replicas what has changed; see :mod:`crm_server.state.news`. Nobody else has a file."""
+        from crm_server.state import news
+
+        if self.server is None:
+            return
+        try:
+            await self._store.run(lambda connection: news.tell(connection, self._teller, what))
+        except StateError as error:
+            # They hear of something when they are connected again.
+            _log.error("others_not_told", what=what, problem=error.message)
+
+    async def hear(self, heard: Callable[[str], Awaitable[None]]) -> None:
+        """Call ``heard`` with what other replicas tell, until cancelled."""
+        from crm_server.state import news
+
+        if self.server is not None and find_spec("psycopg") is not None:
+            await news.hear(self.server, self._teller, heard)
 
     def note(self, event: Mapping[str, Any]) -> None:
         """Add an event to the audit without waiting for it. That it cannot be added is logged."""

@@ -35,7 +35,7 @@ _AWAY_SECONDS = 1.0
 """A server that could not be reached is not tried again for this long: units of work wait for one another."""
 _LOCK = 0x63726D  # any number that all processes of this product share
 
-_SILENCE = {
+SILENCE: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -45,12 +45,6 @@ _SILENCE = {
 
 https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
 """
-_BOUNDS = f"SET lock_timeout = {_LOCK_SECONDS * 1000}; SET idle_in_transaction_session_timeout = 15000"
-"""No replica waits for ever for one that has stopped, and one that has stopped holds the lock no longer.
-
-https://www.postgresql.org/docs/current/runtime-config-client.html
-"""
-
 _PROBLEMS = (
     ("lock timeout", "is held by another process"),
     ("locked", "is locked by another process"),
@@ -206,7 +200,7 @@ def _engine(url: str) -> Engine:
             )
         engine = create_engine(
             f"postgresql+psycopg://{url.partition('://')[2]}",
-            connect_args={"connect_timeout": _LOCK_SECONDS, **_SILENCE},
+            connect_args={"connect_timeout": _LOCK_SECONDS, **SILENCE},
         )
         event.listen(engine, "connect", _bound)
         event.listen(engine, "begin", _lock)
@@ -242,7 +236,12 @@ def _begin_at_once(connection: Connection) -> None:
 
 
 def _bound(connection: Any, _record: Any) -> None:
-    connection.execute(_BOUNDS)
+    """No replica waits for ever for one that has stopped, and one that has stopped holds the lock no longer.
+
+    https://www.postgresql.org/docs/current/runtime-config-client.html
+    """
+    connection.execute(f"SET lock_timeout = {_LOCK_SECONDS * 1000}")
+    connection.execute("SET idle_in_transaction_session_timeout = 15000")
     connection.commit()
 
 

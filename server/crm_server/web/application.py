@@ -6,11 +6,13 @@
     /metrics           the same, where it is switched on
     everything else    Host and Origin ─> CORS ─> route
     /.well-known/...   anybody
+    /approvals         people with a browser, who sign in to the page itself
     /mcp, /sse, ...    token ─> whole message ─> scope ─> turn ─> protocol
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -69,10 +71,12 @@ def web_application(
     load: Load,
     largest: int,
     metrics: Metrics | None = None,
+    pages: Mapping[str, ASGIApp] | None = None,
 ) -> ASGIApp:
     """The application. ``endpoints`` answer the protocol's requests, by path; one that ends in / is a tree.
 
-    ``largest`` is how many bytes a message may have.
+    ``largest`` is how many bytes a message may have. ``pages`` sign people in themselves, and no other site
+    reads them.
     """
     routes: list[Route | Mount] = []
     for path, endpoint in endpoints.items():
@@ -90,6 +94,8 @@ def web_application(
             expose_headers=_SHOWN_HEADERS,
             max_age=600,
         )
+    if pages:
+        inside = Starlette(routes=[*(Route(path, page) for path, page in pages.items()), Mount("/", inside)])
     checked = HostAndOriginCheck(inside, doors.hosts, doors.origins)
     watched = [Route("/healthz", health.live), Route("/readyz", health.ready)]
     if metrics is not None:

@@ -22,6 +22,10 @@ from crm_tools.errors import StateError
 from crm_tools.operations import Action
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import ASGIApp
+
     from crm_server.app import Application
     from crm_server.policy.limits import Left
     from crm_server.web.health import Check
@@ -108,7 +112,8 @@ def team_of(settings: Settings, application: Application, path: str) -> Team | N
         keys = SigningKeys(rules.issuer, fetch_over_http, time.monotonic)
         tokens, checks["issuer"] = JwtTokens(rules, keys), _keys_check(keys)
     resource = Resource(settings.public_url + path, rules)
-    return Team(tokens, resource, _needs(application), checks)
+    pages = _pages(settings, application, tokens, resource, checks)
+    return Team(tokens, resource, _needs(application), checks, pages)
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -142,9 +147,24 @@ def _require_nothing_else(settings: Settings) -> None:
         ("DYNAMICS_CALLERS_TENANTS", settings.callers_tenants),
         ("DYNAMICS_CALLERS_SERVICES", settings.callers_services),
         ("DYNAMICS_CALLERS_NAME", settings.callers_name),
+        ("DYNAMICS_PAGE_CLIENT_ID", settings.page_client_id),
     ):
         if value:
             raise SettingsError(f"{variable} is of no use without DYNAMICS_CALLERS_ISSUER.")
+
+
+def _pages(
+    settings: Settings,
+    application: Application,
+    tokens: Tokens,
+    resource: Resource,
+    checks: Mapping[str, Check],
+) -> dict[str, ASGIApp]:
+    if settings.page_url is None:
+        return {}
+    from crm_server.pages.configured import pages_of  # Only servers with a page need its templates.
+
+    return pages_of(settings, application, tokens, resource, checks)
 
 
 def _needs(application: Application) -> Any:

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from crm_server.web.turns import Bounds
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from crm_server.authorization.guard import Needs
     from crm_server.authorization.resource import Resource
     from crm_server.authorization.tokens import Tokens
@@ -56,6 +58,8 @@ class Team:
     resource: Resource
     needs: Needs
     checks: Mapping[str, Check] = field(default_factory=dict)
+    pages: Mapping[str, ASGIApp] = field(default_factory=dict)
+    """Pages for people with a browser, by path; they find out themselves who looks at them."""
 
 
 def loopback(host: str) -> str | None:
@@ -81,5 +85,6 @@ def allowed_hosts(options: WebOptions, bound: str, port: int) -> list[str]:
 def allowed_origins(options: WebOptions, hosts: list[str]) -> list[str]:
     """The Origin headers of pages that may call: those of the settings, and on this machine its own."""
     if options.public_url is not None:
-        return [options.public_url.rstrip("/"), *options.origins]
+        public = urlsplit(options.public_url)
+        return [f"{public.scheme}://{public.netloc}", *options.origins]
     return [*(f"http://{host}" for host in hosts), *options.origins]

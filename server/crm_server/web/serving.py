@@ -92,8 +92,9 @@ def _application(
         options.origins,
         *(() if team is None else (team.tokens, team.resource, team.needs)),
     )
+    pages = {} if team is None else team.pages
     return web_application(
-        endpoints, doors, health, options.bounds, Load(), MAX_MESSAGE_BYTES, options.metrics
+        endpoints, doors, health, options.bounds, Load(), MAX_MESSAGE_BYTES, options.metrics, pages
     )
 
 

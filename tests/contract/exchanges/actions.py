@@ -125,6 +125,18 @@ EXCHANGES = [
         ),
     ),
     Exchange(
+        "those of the named privileges that a user has are told with their depth",
+        _REFERENCE + "retrieveusersetofprivilegesbynames",
+        (
+            Step("GET", "WhoAmI", 200, capture={"me": "UserId"}),
+            _row(
+                f"systemusers({{me}})/{_CRM}.RetrieveUserSetOfPrivilegesByNames(PrivilegeNames=@p)"
+                '?@p=["prvReadAccount","prvNoneSuch"]',
+                RolePrivileges=[containing({"PrivilegeName": "prvReadAccount", "Depth": "Global"})],
+            ),
+        ),
+    ),
+    Exchange(
         "the numbers of rows are a collection of keys and values",
         _REFERENCE + "retrievetotalrecordcount",
         (

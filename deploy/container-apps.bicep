@@ -1,5 +1,5 @@
 // A team's server on Azure Container Apps. docs/running.md says what has to exist before: the registry, a Key Vault
-// with the three secrets, and a PostgreSQL.
+// with the four secrets, and a PostgreSQL.
 //
 //   az deployment group create --resource-group GROUP --template-file deploy/container-apps.bicep --parameters ...
 targetScope = 'resourceGroup'
@@ -13,7 +13,7 @@ param image string
 @description('Name of the registry that the image is in')
 param registryName string
 
-@description('Name of the Key Vault with the secrets state, state-key and certificate')
+@description('Name of the Key Vault with the secrets state, state-key, certificate and page-secret')
 param keyVaultName string
 
 @description('Address of the environment, such as https://contoso.crm.dynamics.com')
@@ -38,6 +38,9 @@ param minReplicas int = 3
 @minValue(2)
 @maxValue(300)
 param maxReplicas int = 12
+
+@description('URI of the application, such as api://TENANT-ID/crm-mcp.contoso.example')
+param audience string
 
 var acrPull = '7f951dda-4ed3-4680-a7ca-43fe172d538d'
 var keyVaultSecretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
@@ -143,6 +146,11 @@ resource app 'Microsoft.App/containerApps@2024-03-01' = {
           identity: identity.id
         }
         {
+          name: 'page-secret'
+          keyVaultUrl: '${vault.properties.vaultUri}secrets/page-secret'
+          identity: identity.id
+        }
+        {
           name: 'certificate'
           keyVaultUrl: '${vault.properties.vaultUri}secrets/certificate'
           identity: identity.id
@@ -168,7 +176,9 @@ resource app 'Microsoft.App/containerApps@2024-03-01' = {
             { name: 'DYNAMICS_CLIENT_ID', value: clientId }
             { name: 'DYNAMICS_CERTIFICATE', value: '${secrets}/certificate' }
             { name: 'DYNAMICS_CALLERS_ISSUER', value: '${environment().authentication.loginEndpoint}${tenantId}/v2.0' }
-            { name: 'DYNAMICS_CALLERS_AUDIENCE', value: 'api://${clientId},${clientId}' }
+            { name: 'DYNAMICS_CALLERS_AUDIENCE', value: '${audience},${clientId}' }
+            { name: 'DYNAMICS_PAGE_CLIENT_ID', value: clientId }
+            { name: 'DYNAMICS_PAGE_CLIENT_SECRET', secretRef: 'page-secret' }
             { name: 'DYNAMICS_POLICY', value: policy }
             { name: 'DYNAMICS_STATE', secretRef: 'state' }
             { name: 'DYNAMICS_STATE_KEY', value: '${secrets}/state-key' }

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from playwright.sync_api import Browser
 
+from crm_sandbox import create_app
 from tests.pages.screens import LiveHouse, a_live_house, a_screen
 from tests.views.host import IN_ENGLISH, browser, host, view_of
 from tests.views.samples import overview, pipeline
@@ -22,6 +23,15 @@ WIDTHS = (360, 900)
 DAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 COLOURS = 256
 STYLES = {"variables": {"--font-sans": "'Liberation Sans', Arial, sans-serif"}}
+ASK_BEFORE_UPDATE = """\
+extends = "sales-assistant"
+
+[[rules]]
+id = "ask-before-update"
+effect = "confirm"
+actions = ["update"]
+tables = ["lead"]
+"""
 SAMPLES = {"pipeline": pipeline, "record": overview}
 
 
@@ -41,25 +51,38 @@ def draw_all(folder: Path, theme: str = "light") -> None:
 
 def draw_approvals(started: Browser, folder: Path, theme: str) -> None:
     """The page for approvals, with changes that wait and one that is decided about."""
-    with TemporaryDirectory() as kept, a_live_house(Path(kept)) as live:
-        plan = _plans(live)
-        for width in WIDTHS:
-            with a_screen(started, live, width, color_scheme=theme) as shown:
-                shown.sign_in()
-                for name, path in (("approvals", ""), ("plan", f"/plans/{plan}")):
-                    shown.open(path)
-                    save(shown.page.screenshot(full_page=True), folder / f"{name}-{width}.png")
+    crm = create_app(accounts=5, now=lambda: DAY)
+    with TemporaryDirectory() as kept:
+        policy = Path(kept) / "policy.toml"
+        policy.write_text(ASK_BEFORE_UPDATE, encoding="utf-8")
+        with a_live_house(Path(kept), crm, policy=str(policy)) as live:
+            _draw_approvals(started, live, folder, theme)
+    crm.close()
+
+
+def _draw_approvals(started: Browser, live: LiveHouse, folder: Path, theme: str) -> None:
+    plan = _plans(live)
+    for width in WIDTHS:
+        with a_screen(started, live, width, color_scheme=theme) as shown:
+            shown.sign_in()
+            for name, path in (("approvals", ""), ("plan", f"/plans/{plan}")):
+                shown.open(path)
+                save(shown.page.screenshot(full_page=True), folder / f"{name}-{width}.png")
 
 
 def _plans(live: LiveHouse) -> str:
-    """Two plans that wait; the id of the first."""
+    """Two plans that wait; the id of the one that changes a record."""
     house = live.house
     house.moment = DAY
-    first = live.does(
-        house.waiting_plan, firstname="Maria", lastname="Sommer", subject="Two pallets of printer paper"
+    lead = live.does(
+        house.new_lead, firstname="Maria", lastname="Sommer", subject="Two pallets of printer paper"
     )
+    live.does(
+        house.call, "update_lead", leadid=lead, subject="Three pallets of printer paper", jobtitle="Buyer"
+    )
+    (first,) = live.does(house.application.crm.state.plans)
     live.does(house.waiting_plan, firstname="Jonas", lastname="Weber", subject="Office chairs, 40 of them")
-    return str(first)
+    return str(first.id)
 
 
 def save(picture: bytes, path: Path) -> None:

@@ -14,6 +14,7 @@ import anyio
 from tests.conversations.asking import ASKING
 from tests.conversations.changing import CHANGING
 from tests.conversations.conversation import BARE, PEOPLE, Conversation, Outcome, held
+from tests.conversations.selling import SELLING
 
 ROOT = Path(__file__).parent.parent.parent
 _PAGE = ROOT / "docs" / "conversations.md"
@@ -32,7 +33,7 @@ class Compared:
 async def comparison() -> list[Compared]:
     """The conversations that the bare tools can hold as well, both ways; both leave the CRM the same."""
     found = []
-    for item in (*ASKING, *CHANGING):
+    for item in (*ASKING, *SELLING, *CHANGING):
         if item.bare:
             ours = await held(item, item.calls, PEOPLE, "auto")
             bare = await held(item, item.bare, BARE, "auto")

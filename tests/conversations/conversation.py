@@ -17,7 +17,7 @@ from docs.generate import tokens_of
 from tests.interaction.connecting import Era, Human, memory_client
 
 TODAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-PEOPLE = ("sales", "insight", "admin", "changes", "compact")
+PEOPLE = ("sales", "insight", "admin", "bulk", "changes", "compact")
 BARE = ("spec",)
 Call = tuple[str, Mapping[str, Any]]
 _REFERENCE = re.compile(r"\$(\d+)((?:\.\w+|\[\d+\])+)")

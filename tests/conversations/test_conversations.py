@@ -9,9 +9,10 @@ from tests.conversations.asking import ASKING
 from tests.conversations.changing import CHANGING
 from tests.conversations.comparing import ROOT, comparison, table_of_comparison
 from tests.conversations.conversation import PEOPLE, Conversation, held
+from tests.conversations.selling import SELLING
 from tests.interaction.connecting import Era
 
-ALL = (*ASKING, *CHANGING)
+ALL = (*ASKING, *SELLING, *CHANGING)
 
 
 def era_of(conversation: Conversation) -> Era:

@@ -98,6 +98,8 @@ def of_compose() -> Mapping[str, str]:
         "DYNAMICS_PUBLIC_URL": "https://crm-mcp.contoso.example",
         "DYNAMICS_TENANT_ID": GUID,
         "DYNAMICS_CLIENT_ID": GUID,
+        "DYNAMICS_CALLERS_AUDIENCE": f"api://{GUID}/crm-mcp.contoso.example,{GUID}",
+        "DYNAMICS_PAGE_CLIENT_SECRET": "x",
         "POSTGRES_PASSWORD": "x",
     }
 
@@ -113,8 +115,16 @@ def of_kubernetes() -> Mapping[str, str]:
     """What kubernetes.yaml gives it."""
     container = manifests()["Deployment"]["spec"]["template"]["spec"]["containers"][0]
     assert {each["configMapRef"]["name"] for each in container["envFrom"]} == {"crm-mcp"}
-    secret = {each["name"]: "postgresql://crm@db/crm" for each in container["env"]}
-    return {**manifests()["ConfigMap"]["data"], **secret}
+    secrets = {"DYNAMICS_STATE": "postgresql://crm@db/crm", "DYNAMICS_PAGE_CLIENT_SECRET": "x"}
+    assert {each["name"] for each in container["env"]} == set(secrets)
+    of_account = manifests()["ServiceAccount"]["metadata"]["annotations"]
+    # What the platform's webhook adds to pods of such an account.
+    platform = {
+        "AZURE_TENANT_ID": of_account["azure.workload.identity/tenant-id"],
+        "AZURE_CLIENT_ID": of_account["azure.workload.identity/client-id"],
+        "AZURE_FEDERATED_TOKEN_FILE": "/var/run/secrets/azure/tokens/azure-identity-token",
+    }
+    return {**manifests()["ConfigMap"]["data"], **secrets, **platform}
 
 
 def of_container_apps() -> Mapping[str, str]:
@@ -123,10 +133,12 @@ def of_container_apps() -> Mapping[str, str]:
         "dynamicsUrl": "https://contoso.crm.dynamics.com",
         "publicUrl": "https://crm-mcp.contoso.example",
         "policy": "read-only",
+        "${audience}": f"api://{GUID}/crm-mcp.contoso.example",
         "${secrets}": "/mnt/secrets",
         "${environment().authentication.loginEndpoint}": "https://login.microsoftonline.com/",
         **dict.fromkeys(("${tenantId}", "${clientId}", "tenantId", "clientId"), GUID),
         "'state'": "postgresql://crm@db/crm",
+        "'page-secret'": "x",
     }
 
     def value(text: str) -> str:
@@ -147,7 +159,9 @@ def test_the_server_starts_with_what_it_is_given(given: Any) -> None:
     assert settings.state == "postgresql://crm@db/crm"
     assert settings.state_key is not None
     provider_for(settings)
-    assert rules_of(settings).audiences[0] == f"api://{settings.client_id}"
+    uri = f"api://{settings.tenant_id}/crm-mcp.contoso.example"
+    assert rules_of(settings).audiences == (uri, settings.client_id)
+    assert settings.page_client_id == settings.client_id
     assert rules_of(settings).issuer.address.endswith(f"/{settings.tenant_id}/v2.0")
     assert settings.public_url is not None
 

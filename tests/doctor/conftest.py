@@ -7,8 +7,9 @@ import os
 import pytest
 
 from tests.sign_in.conftest import sandbox, sandbox_folder, trusted
+from tests.state.conftest import postgresql
 
-__all__ = ["sandbox", "sandbox_folder", "trusted"]
+__all__ = ["postgresql", "sandbox", "sandbox_folder", "trusted"]
 
 
 @pytest.fixture(autouse=True)

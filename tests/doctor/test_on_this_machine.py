@@ -8,6 +8,7 @@ import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,6 +17,7 @@ from crm_server.cli import run
 from crm_server.doctor import Outcome, Status
 from crm_server.settings import Settings
 from tests.doctor.examining import examined, failures, on_sandbox
+from tests.state.postgresql import PostgreSQL
 
 pytestmark = pytest.mark.anyio
 
@@ -143,6 +145,22 @@ async def test_a_state_in_use_can_be_written_and_is_left_as_it_was(settings: Set
     )
     state.close()
     assert sorted(names) == ["audit_head", "audit_signer", "version"]
+
+
+async def test_a_state_in_postgresql_is_told_without_its_password(
+    postgresql: PostgreSQL, tmp_path: Path
+) -> None:
+    url = postgresql.database()
+    settings = Settings(state=url, state_key=str(tmp_path / "crm.key"))
+    assert (await _state(settings)).status is Status.OK
+    assert not (tmp_path / "crm.key").exists()
+    await _used_state(settings)
+    outcome = await _state(settings)
+    assert outcome.status is Status.OK
+    name = urlsplit(url).path.lstrip("/")
+    assert f"the database {name} at " in outcome.found
+    (tmp_path / "crm.key").unlink()
+    assert "another key" in (await _state(settings)).found
 
 
 async def test_a_state_that_is_not_there_yet_is_not_made(settings: Settings, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from crm_server.pages.answering import STATIC
 from tests.pages.house import PUBLIC, Browser, House, a_house, callers_file
@@ -106,6 +107,13 @@ async def test_a_session_that_was_tampered_with_is_none(house: House, bob: Brows
 
 async def _with_cookie(house: House, value: str) -> Any:
     return await house.browser().http.get("/approvals", headers={"Cookie": f"{SESSION}={value}"})
+
+
+async def test_a_session_of_another_version_is_none(house: House) -> None:
+    key = base64.urlsafe_b64encode(house.application.crm.state.key_for("page session"))
+    for facts in ('{"visitor": {"name": "bob", "roles": [], "more": 1}}', "{}"):
+        value = Fernet(key).encrypt(facts.encode()).decode()
+        assert (await _with_cookie(house, value)).status_code == 303
 
 
 async def test_a_session_of_another_server_is_none(tmp_path: Path, house: House, bob: Browser) -> None:

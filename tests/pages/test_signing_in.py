@@ -9,7 +9,14 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 
-from crm_server.settings import SettingsError
+from crm_server.authorization import rules
+from crm_server.authorization.keys import SigningKeys
+from crm_server.authorization.rules import Rules
+from crm_server.authorization.tokens import JwtTokens
+from crm_server.pages.sealing import Attempt
+from crm_server.pages.signing_in import Client, IssuerSignIn, IssuerUnreachableError
+from crm_server.pages.visitors import Admission
+from crm_server.settings import SettingsError, read_settings
 from tests.pages.house import PUBLIC, Browser, House, Page, a_house, callers_file
 from tests.pages.issuer import CLIENT_ID, CLIENT_SECRET, Issuer
 
@@ -210,6 +217,45 @@ async def test_an_issuer_that_is_away_is_said_to_be(sandbox: Any, issuer: Issuer
         page = await house.browser().open("/sign-in")
     assert page.status == 503
     assert "The sign-in service does not answer" in page.text
+
+
+async def test_an_issuer_that_is_away_is_not_asked_by_each_who_comes() -> None:
+    asked: list[str] = []
+    moments = [0.0]
+
+    async def fetch(address: str) -> bytes:
+        asked.append(address)
+        raise OSError("away")
+
+    at = rules.Issuer("https://issuer.example")
+    sign_in = IssuerSignIn(
+        at,
+        Client(CLIENT_ID, None, PUBLIC),
+        JwtTokens(Rules(at, (CLIENT_ID,)), SigningKeys(at, fetch, lambda: moments[-1])),
+        JwtTokens(Rules(at, (CLIENT_ID,)), SigningKeys(at, fetch, lambda: moments[-1])),
+        Admission({}),
+        None,
+        fetch,
+        lambda: moments[-1],
+    )
+    for moment, times in ((0.0, 1), (10.0, 1), (31.0, 2)):
+        moments.append(moment)
+        with pytest.raises(IssuerUnreachableError):
+            await sign_in.begin(Attempt("s", "n", "v", "/approvals", 0.0))
+        assert len(asked) == times
+
+
+@pytest.mark.parametrize("text", ["CRM.Approver", "=approve", "CRM.Approver=decide", ","])
+def test_roles_of_the_page_say_what_they_may(text: str) -> None:
+    with pytest.raises(SettingsError, match="DYNAMICS_PAGE_ROLES is a role"):
+        read_settings({"DYNAMICS_PAGE_ROLES": text}, ())
+
+
+def test_settings_of_the_page_are_read() -> None:
+    environ = {"DYNAMICS_PAGE_ROLES": "CRM.Lead=approve, Audit team=see", "DYNAMICS_APPROVE_ON_PAGE": "true"}
+    settings = read_settings(environ, ())
+    assert settings.page_roles == {"CRM.Lead": "approve", "Audit team": "see"}
+    assert (settings.approve_on_page, settings.approve_own) == (True, False)
 
 
 async def test_a_lab_lets_in_by_a_callers_token(house: House) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -33,6 +34,7 @@ from crm_tools.errors import UpstreamError
 from crm_tools.operations import Fetch, Query
 from tests.dataverse.faulty_crm import answer, faulty_crm
 from tests.interaction.connecting import ERAS, Era, Human, memory_client
+from tests.web.team import team, token_of
 
 pytestmark = pytest.mark.anyio
 CANARY = "Kanarienvogel"
@@ -232,6 +234,29 @@ async def test_a_session_takes_the_trace_of_each_request_and_not_of_its_first(
     first, second = named(spans, "tools/call list_leads")
     assert trace.format_trace_id(first.context.trace_id) == TRACE[::-1]
     assert second.parent is None
+
+
+async def test_calls_of_several_callers_over_http_keep_their_traces_apart_and_say_how_long_they_waited(
+    spans: InMemorySpanExporter, tmp_path: Path
+) -> None:
+    traces = {name: f"{number:032x}" for number, name in enumerate(("ann", "bob", "carl"), 1)}
+    async with team(tmp_path, list(traces), DYNAMICS_CALLS="1") as served, anyio.create_task_group() as tasks:
+
+        async def call(name: str, its_trace: str) -> None:
+            header = {"traceparent": f"00-{its_trace}-{PARENT}-01"}
+            answer = await served.call(name, "get_lead", {"leadid": KEY}, **header)
+            assert answer.status_code == 200, answer.text
+
+        for name, its_trace in traces.items():
+            tasks.start_soon(call, name, its_trace)
+    calls = named(spans, "tools/call get_lead")
+    assert {trace.format_trace_id(call.context.trace_id) for call in calls} == set(traces.values())
+    waits = sorted(call.attributes["crm.queue.wait_seconds"] for call in calls)
+    assert 0 <= waits[0] < waits[1] < waits[2]
+    requests = named(spans, "GET /api/data/v9.2/leads({key})")
+    assert {span.parent.span_id for span in requests} == {call.context.span_id for call in calls}
+    found = "".join(span.to_json() for span in spans.get_finished_spans())
+    assert not [name for name in traces if f'"{name}"' in found or token_of(name) in found]
 
 
 class Clock:

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from crm_server.settings import SettingsError, read_settings
 from tests.interaction.connecting import environment
 from tests.web.team import Team, team
 
@@ -177,6 +178,13 @@ async def test_a_dependency_that_is_away_is_not_ready(tmp_path: Path) -> None:
     assert seen['crm_mcp_ready{dependency="server"}'] == 1
     assert not [series for series in seen if series.startswith("crm_mcp_budget")]
     assert (asked.status_code, list(asked.json()["missing"])) == (503, ["state"])
+
+
+def test_metrics_are_switched_on_by_the_word_true_only() -> None:
+    assert read_settings({"DYNAMICS_METRICS": "True"}, []).metrics is True
+    assert read_settings({"DYNAMICS_METRICS": "false"}, []).metrics is False
+    with pytest.raises(SettingsError, match="DYNAMICS_METRICS must be true or false"):
+        read_settings({"DYNAMICS_METRICS": "yes"}, [])
 
 
 def test_without_metrics_the_library_of_prometheus_is_not_loaded() -> None:

@@ -98,8 +98,12 @@ class Cookies:
         facts = self._opened(self.session_name, cookies)
         if facts is None:
             return None
-        of = facts.pop("visitor")
-        session = Session(Visitor(**{**of, "roles": frozenset(of["roles"])}), **facts)
+        try:
+            of = facts.pop("visitor")
+            session = Session(Visitor(**{**of, "roles": frozenset(of["roles"])}), **facts)
+        except (KeyError, TypeError):
+            # Sealed by another version of the server, which knew other things of a visitor.
+            return None
         return session if session.is_live(self._moment()) else None
 
     def attempt(self, cookies: Mapping[str, str]) -> Attempt | None:

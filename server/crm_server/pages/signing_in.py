@@ -16,13 +16,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from crm_server.authorization.keys import FRESH_SECONDS, Fetch
+import anyio
+
+from crm_server.authorization.keys import AGAIN_SECONDS, FRESH_SECONDS, Fetch
 from crm_server.authorization.rules import SCOPES, TENANT, Issuer
 from crm_server.authorization.tokens import JwtTokens, Tokens, caller_name, words
+from crm_server.log import get_logger
 from crm_server.pages.sealing import Attempt
 from crm_server.pages.visitors import Admission, Visitor
 
 _SECONDS = 10.0
+_log = get_logger("pages")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -87,7 +91,9 @@ class IssuerSignIn:
         self._fetch = fetch
         self._clock = clock
         self._known: _Endpoints | None = None
-        self._asked = 0.0
+        self._read: float | None = None
+        self._asked: float | None = None
+        self._turn = anyio.Lock()
 
     async def begin(self, attempt: Attempt) -> str:
         """The address at the issuer to send the browser to.
@@ -182,14 +188,24 @@ class IssuerSignIn:
         return found
 
     async def _endpoints(self) -> _Endpoints:
-        if self._known is None or self._clock() - self._asked >= FRESH_SECONDS:
-            try:
-                found = json.loads(await self._fetch(self._issuer.discovery))
-                self._known = self._described(found)
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise IssuerUnreachableError(type(error).__name__) from None
-            self._asked = self._clock()
+        """What the issuer says of itself, which anybody may make the page ask for: so now and then only."""
+        async with self._turn:
+            if self._is_due():
+                self._asked = self._clock()
+                try:
+                    self._known = self._described(json.loads(await self._fetch(self._issuer.discovery)))
+                    self._read = self._clock()
+                except (OSError, ValueError, KeyError, TypeError) as error:
+                    _log.error("issuer_not_read", issuer=self._issuer.address, reason=type(error).__name__)
+        if self._known is None:
+            raise IssuerUnreachableError("its description is not known")
         return self._known
+
+    def _is_due(self) -> bool:
+        now = self._clock()
+        if self._asked is not None and now - self._asked < AGAIN_SECONDS:
+            return False
+        return self._read is None or now - self._read >= FRESH_SECONDS
 
     def _described(self, found: Mapping[str, Any]) -> _Endpoints:
         address = str(found["issuer"])

@@ -132,7 +132,7 @@ EXCHANGES = [
             _row(
                 f"systemusers({{me}})/{_CRM}.RetrieveUserSetOfPrivilegesByNames(PrivilegeNames=@p)"
                 '?@p=["prvReadAccount","prvNoneSuch"]',
-                RolePrivileges=[containing({"PrivilegeName": "prvReadAccount", "Depth": "Global"})],
+                RolePrivileges=[{"PrivilegeName": "prvReadAccount", "Depth": "Global"}],
             ),
         ),
     ),

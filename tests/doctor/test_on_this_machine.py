@@ -150,7 +150,7 @@ async def test_a_state_in_use_can_be_written_and_is_left_as_it_was(settings: Set
 async def test_a_state_in_postgresql_is_told_without_its_password(
     postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
-    url = postgresql.database()
+    url = postgresql.database().replace("://crm@", "://crm:canary@")
     settings = Settings(state=url, state_key=str(tmp_path / "crm.key"))
     assert (await _state(settings)).status is Status.OK
     assert not (tmp_path / "crm.key").exists()
@@ -159,6 +159,7 @@ async def test_a_state_in_postgresql_is_told_without_its_password(
     assert outcome.status is Status.OK
     name = urlsplit(url).path.lstrip("/")
     assert f"the database {name} at " in outcome.found
+    assert "canary" not in str(outcome)
     (tmp_path / "crm.key").unlink()
     assert "another key" in (await _state(settings)).found
 

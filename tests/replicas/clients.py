@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,11 +37,15 @@ class Tally:
     names: dict[str, str] = field(default_factory=dict)
     """The unique name of each lead, by its id."""
     answers: Counter[str] = field(default_factory=Counter)
-    """How often which outcome was told: ``done``, the code of an error, or what broke."""
+    """How often which outcome was told: ``done``, the code of an error, or that the connection broke."""
+    broken: list[tuple[float, str]] = field(default_factory=list)
+    """When a connection broke before anything was told, and what the client made of it."""
     statuses: Counter[int] = field(default_factory=Counter)
     """HTTP statuses of nginx's answers."""
     asked: int = 0
     """How often a human was asked and agreed."""
+    approved_elsewhere: int = 0
+    """How often somebody agreed elsewhere, because the client could not ask."""
 
 
 @dataclass
@@ -91,7 +96,8 @@ class Worker:
                     self.tally.answers["turned away"] += 1
                     await anyio.sleep(0.5)
                     continue
-                self.tally.answers[f"broken: {error.error.message[:60]}"] += 1
+                self.tally.answers["broken"] += 1
+                self.tally.broken.append((time.monotonic(), error.error.message))
                 return "unknown", {}
             content: dict[str, Any] = json.loads(result.content[0].text)  # type: ignore[union-attr]
             if result.is_error:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,18 +53,13 @@ class Replica:
 
     def start(self) -> None:
         """Start it; it answers when this returns."""
-        command = [
-            sys.executable,
-            "-m",
-            "crm_server",
-            "serve",
-            "--transport",
-            "http",
-            "--port",
-            str(self.port),
-        ]
+        serve = ("serve", "--transport", "http", "--port", str(self.port))
         self.process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=dict(self.environ)
+            [sys.executable, "-m", "crm_server", *serve],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=dict(self.environ),
         )
         ready = threading.Event()
         threading.Thread(target=self._follow, args=(self.process, ready), daemon=True).start()
@@ -72,10 +68,11 @@ class Replica:
 
     def _follow(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
         assert process.stderr is not None
-        for line in process.stderr:
-            self.log += line
-            if line.startswith("Ready at "):
-                ready.set()
+        with process.stderr:
+            for line in process.stderr:
+                self.log += line
+                if line.startswith("Ready at "):
+                    ready.set()
         ready.set()
 
     def kill(self) -> None:
@@ -143,7 +140,8 @@ def deployed(callers: Sequence[str], policy: str) -> Iterator[Deployment]:
         replicas = [_replica(folder / f"replica-{number}", settings) for number in (1, 2, 3)]
         for replica in replicas:
             stack.callback(_end_if_it_runs, replica)
-            replica.start()
+        with ThreadPoolExecutor() as together:
+            list(together.map(Replica.start, replicas))
         stack.enter_context(_nginx(folder, port, replicas))
         yield Deployment(f"http://127.0.0.1:{port}/mcp", crm, database, replicas, folder, settings)
 

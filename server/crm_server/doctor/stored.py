@@ -125,4 +125,4 @@ def _place(url: str | None) -> str:
     if url is None or url.startswith("sqlite"):
         return "the file of the state"
     parts: Any = urlsplit(url)
-    return f"the database {parts.path.lstrip('/') or '(default)'} at {parts.netloc}"
+    return f"the database {parts.path.lstrip('/') or '(default)'} at {parts.hostname or 'this machine'}"

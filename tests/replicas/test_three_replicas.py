@@ -44,7 +44,7 @@ CALLERS = tuple(f"caller{number:02}" for number in range(20))
 CLIENTS_OF_EACH = 12
 CLIENTS = len(CALLERS) * CLIENTS_OF_EACH
 OF_ONE, IN_ALL = 32, 500
-THINKS_SECONDS = 4.0
+THINKS_SECONDS = 12.0
 """How long at most a client does nothing between its rounds."""
 POLICY = f"""
 name = "of the test"
@@ -81,7 +81,7 @@ class Course:
     state: State
     tally: Tally = field(default_factory=Tally)
     working: int = 0
-    over: bool = False
+    over: anyio.Event = field(default_factory=anyio.Event)
     steps: list[str] = field(default_factory=list)
     is_busy: anyio.Event = field(default_factory=anyio.Event)
     """All clients are at work, and many have written."""
@@ -112,7 +112,7 @@ async def work(course: Course, name: str, caller: str, era: Era) -> None:
     async with worker(course.deployment.address, name, caller, era, course.tally) as one:
         course.working += 1
         number, left = 0, True
-        while left or not course.over:
+        while left or not course.over.is_set():
             number += 1
             if number % 2:
                 await one.read()
@@ -123,8 +123,8 @@ async def work(course: Course, name: str, caller: str, era: Era) -> None:
             if key is not None and number % 2:
                 await delete(one, key, course)
             left = course.tally.created[f"{name}-{number}"] != "refused"
-            if not course.over:
-                await anyio.sleep(chance.uniform(0, THINKS_SECONDS))
+            with anyio.move_on_after(chance.uniform(0, THINKS_SECONDS)):
+                await course.over.wait()
         course.working -= 1
 
 
@@ -155,7 +155,7 @@ async def go_through(course: Course) -> Killed:
     for other in others:
         course.note("started another one anew")
         await anyio.to_thread.run_sync(started_anew, other)
-    course.over = True
+    course.over.set()
     return killed
 
 

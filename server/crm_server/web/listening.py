@@ -1,16 +1,18 @@
 """Listens on an address and serves an application there until it is told to end.
 
-The end has an order: new connections are refused, streams of events are ended, calls under way finish, and
-what has not finished in time is cut off with a response that HTTP takes for one.
+The end has an order: new connections are refused, those that have come are answered, streams of events are
+ended, calls under way finish, and what has not finished in time is cut off with a response that HTTP takes
+for one. So a balancer that tries another replica where it cannot connect loses no call.
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,6 +23,10 @@ from crm_server.web.messages import ASKED_KEY, Asked
 if TYPE_CHECKING:
     import uvicorn
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+FIRST_REQUEST_SECONDS = 1.0
+"""How long at the end a connection that has just come may take to say what it wants."""
 
 
 class CannotListenError(CannotServeError):
@@ -146,6 +152,18 @@ async def serve_app(
         tasks.cancel_scope.cancel()
 
 
+def _accepted(listeners: list[socket.socket]) -> list[socket.socket]:
+    """The connections that have been made and not been taken."""
+    found: list[socket.socket] = []
+    for listener in listeners:
+        listener.setblocking(False)
+        # It ends with an error: nobody is left, or the listener is closed already.
+        with suppress(OSError):
+            while True:
+                found.append(listener.accept()[0])
+    return found
+
+
 def _http_server(app: ASGIApp, on_ready: Callable[[], None], grace_seconds: float) -> uvicorn.Server:
     import uvicorn  # Only these transports need it.
 
@@ -160,6 +178,32 @@ def _http_server(app: ASGIApp, on_ready: Callable[[], None], grace_seconds: floa
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             on_ready()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """Take those who have connected before no more are let in, and give them time to ask.
+
+            The system resets connections that nobody has taken when their listener is closed, and uvicorn
+            closes those that have asked nothing yet; behind a balancer each of them is a lost call.
+            """
+            waiting = _accepted(sockets or [])
+            for server in self.servers:
+                server.close()
+            for listener in sockets or []:
+                listener.close()
+            loop = asyncio.get_running_loop()
+            for connection in waiting:
+                await loop.connect_accepted_socket(self._protocol, connection)
+            until = loop.time() + min(FIRST_REQUEST_SECONDS, grace_seconds / 2)
+            while self._is_about_to_be_asked() and loop.time() < until:  # noqa: ASYNC110 - uvicorn tells nothing
+                await asyncio.sleep(0.02)
+            await super().shutdown(sockets)
+
+        def _protocol(self) -> ImpatientProtocol:
+            return ImpatientProtocol(self.config, self.server_state, self.lifespan.state)
+
+        def _is_about_to_be_asked(self) -> bool:
+            connections = self.server_state.connections
+            return any(isinstance(one, ImpatientProtocol) and one.cycle is None for one in connections)
 
     config = uvicorn.Config(
         app,

@@ -47,7 +47,7 @@ class PrometheusMeter(Meter):
 
     def __init__(self) -> None:
         # When a counter was made would be a second series for each.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library forgot its type
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._calls = Counter(

@@ -150,9 +150,7 @@ async def test_a_job_outlives_the_server_that_began_it(crm: Any, tmp_path: Path)
         assert len(await names(at, crm)) == COUNT
 
 
-async def test_kept_jobs_are_forgotten_after_a_week(
-    crm: Any, tmp_path: Path
-) -> None:
+async def test_kept_jobs_are_forgotten_after_a_week(crm: Any, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     async with desk(tmp_path, crm=crm, now=lambda: now, **kept(tmp_path)) as at:
         job = await prepared(at, ROWS[:3])

@@ -16,6 +16,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from crm_tools.errors import FilterSyntaxError, InputError, UnknownNameError
@@ -80,6 +81,17 @@ def example_for(table: Table, word: str = "smith") -> str:
     return " and ".join(parts) or f"{table.key} ne null"
 
 
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> ast._Node | None:
+    """The tree of a text; trees are never changed, and the same questions are asked again and again."""
+    from odata_query.grammar import ODataLexer, ODataParser
+
+    tokens = list(ODataLexer().tokenize(text))
+    _check_nesting(tokens)
+    tree: ast._Node | None = ODataParser().parse(iter(_mend_single_item_lists(tokens)))
+    return tree
+
+
 def syntax_tree(text: str, table: Table) -> ast._Node:
     """The syntax tree of a filter on ``table``.
 
@@ -87,7 +99,6 @@ def syntax_tree(text: str, table: Table) -> ast._Node:
         FilterSyntaxError: The text is not a filter; ``position`` counts characters from 0.
     """
     from odata_query import exceptions
-    from odata_query.grammar import ODataLexer, ODataParser
 
     if len(text) > LONGEST_FILTER:
         raise FilterSyntaxError(
@@ -95,9 +106,7 @@ def syntax_tree(text: str, table: Table) -> ast._Node:
         )
     start = len(text) - len(text.lstrip())
     try:
-        tokens = list(ODataLexer().tokenize(text.strip()))
-        _check_nesting(tokens)
-        tree: ast._Node | None = ODataParser().parse(iter(_mend_single_item_lists(tokens)))
+        tree = _parsed(text.strip())
     except exceptions.TokenizingException as error:
         raise _syntax_error(text, table, start + error.token.index) from None
     except exceptions.ParsingException as error:

@@ -88,6 +88,7 @@ class Session:
     asked: Callable[[], None] = lambda: None
     tell: Tell = untold
     _reserved: list[Reserved] = field(default_factory=list)
+    _named: dict[str, bool] = field(default_factory=dict)
     _shows_text: bool = False
     """Whether its answer brings text that strangers may have written."""
 
@@ -206,7 +207,13 @@ class Session:
 
     def may_name(self, tables: Iterable[str]) -> bool:
         """Whether the primary names of all rows of these tables may be read: lookups show them."""
-        return all(self._may_name(table) for table in tables)
+        return all(self._names_of(table) for table in tables)
+
+    def _names_of(self, table: str) -> bool:
+        # Asked for each lookup of each row, and the same throughout a call.
+        if table not in self._named:
+            self._named[table] = self._may_name(table)
+        return self._named[table]
 
     def _may_name(self, table: str) -> bool:
         if table not in self.crm.tables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -68,6 +69,8 @@ class State:
         self._pruned: datetime | None = None
         self._teller = sayable_id()
         self._warm = False
+        self._noted: deque[tuple[Mapping[str, Any], datetime]] = deque()
+        self._noting = False
 
     @property
     def in_memory(self) -> bool:
@@ -323,11 +326,23 @@ class State:
             await news.hear(self.server, self._teller, heard)
 
     def note(self, event: Mapping[str, Any]) -> None:
-        """Add an event to the audit without waiting for it. That it cannot be added is logged."""
+        """Add an event to the audit without waiting for it. That it cannot be added is logged.
+
+        What comes while the state is busy goes in together, in one transaction.
+        """
+        self._noted.append((event, self._now()))
+        if not self._noting:
+            self._noting = True
+            self._store.submit(self._append_noted).add_done_callback(_log_failure)
+
+    def _append_noted(self, connection: Connection) -> None:
+        """In the thread of the store: what is noted from now on is for the next unit of work, or for this."""
         from crm_server.state import audit
 
-        done = self._store.submit(lambda connection: audit.append(connection, self._keys, event, self._now()))
-        done.add_done_callback(_log_failure)
+        self._noting = False
+        while self._noted:
+            event, at = self._noted.popleft()
+            audit.append(connection, self._keys, event, at)
 
     async def run(self, work: Callable[[Connection, Keys], Any]) -> Any:
         """Another unit of work, such as those of the audit's commands."""

@@ -57,8 +57,8 @@ class Worker:
     era: Era
     client: Client
     tally: Tally
-    last: list[int]
-    """The last HTTP status."""
+    turned_away: list[int]
+    """Statuses of its calls that were turned away, as far as it has not tried them again."""
 
     async def create(self, number: int) -> str | None:
         """Create a lead with a name that no other has; its id, if it is told."""
@@ -92,7 +92,8 @@ class Worker:
             try:
                 result = await self.client.call_tool(tool, arguments)
             except MCPError as error:
-                if self.last[0] in LIMITED:
+                if self.turned_away:
+                    self.turned_away.pop()
                     self.tally.answers["turned away"] += 1
                     await anyio.sleep(0.5)
                     continue
@@ -110,7 +111,7 @@ class Worker:
 @asynccontextmanager
 async def worker(address: str, name: str, caller: str, era: Era, tally: Tally) -> AsyncIterator[Worker]:
     """A connected client."""
-    last = [0]
+    turned_away: list[int] = []
 
     async def agree(_context: Any, _params: Any) -> ElicitResult:
         tally.asked += 1
@@ -118,7 +119,8 @@ async def worker(address: str, name: str, caller: str, era: Era, tally: Tally) -
 
     async def note(response: httpx2.Response) -> None:
         tally.statuses[response.status_code] += 1
-        last[:] = [response.status_code]
+        if response.status_code in LIMITED:
+            turned_away.append(response.status_code)
 
     http = httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {token_of(caller)}"},
@@ -133,4 +135,4 @@ async def worker(address: str, name: str, caller: str, era: Era, tally: Tally) -
             elicitation_callback=agree if era == "auto" else None,
         ) as client,
     ):
-        yield Worker(name, caller, era, client, tally, last)
+        yield Worker(name, caller, era, client, tally, turned_away)

@@ -174,9 +174,7 @@ def _crm() -> Iterator[str]:
 
 @contextmanager
 def _nginx(folder: Path, port: int, replicas: Sequence[Replica]) -> Iterator[None]:
-    upstreams = "\n".join(
-        f"        server 127.0.0.1:{replica.port} max_fails=1 fail_timeout=1s;" for replica in replicas
-    )
+    upstreams = "\n".join(f"        server 127.0.0.1:{replica.port} max_fails=0;" for replica in replicas)
     text = CONFIGURATION.read_text(encoding="utf-8").replace("REPLICAS\n", f"{upstreams}\n", 1)
     text = text.replace("FOLDER", str(folder)).replace(":PORT", f":{port}")
     (folder / "nginx.conf").write_text(text, encoding="utf-8")

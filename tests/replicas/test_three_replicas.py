@@ -41,10 +41,10 @@ from tests.replicas.deployment import Deployment, Replica, deployed
 
 pytestmark = pytest.mark.anyio
 CALLERS = tuple(f"caller{number:02}" for number in range(20))
-CLIENTS_OF_EACH = 12
+CLIENTS_OF_EACH = 10
 CLIENTS = len(CALLERS) * CLIENTS_OF_EACH
-OF_ONE, IN_ALL = 32, 500
-THINKS_SECONDS = 12.0
+OF_ONE, IN_ALL = 28, 420
+THINKS_SECONDS = 16.0
 """How long at most a client does nothing between its rounds."""
 POLICY = f"""
 name = "of the test"

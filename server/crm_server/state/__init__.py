@@ -11,13 +11,15 @@ Budgets, plans that wait for a human, the journal of changes, jobs of many rows,
     audit    each call and decision, in a signed chain
     news     what one process tells the others (topics: of what)
     store    the database and its one thread
+    opening  where it is
     schema   its tables, and their migrations
     keys     the server's secrets
 
 SQLAlchemy is imported by the first use, not by the start.
 """
 
-from crm_server.state.state import REMEMBERED, Begun, Reserved, Retention, State, open_memory, open_state
+from crm_server.state.opening import open_memory, open_state
+from crm_server.state.state import REMEMBERED, Begun, Reserved, Retention, State
 from crm_server.state.store import IN_MEMORY
 
 __all__ = ["IN_MEMORY", "REMEMBERED", "Begun", "Reserved", "Retention", "State", "open_memory", "open_state"]

@@ -7,20 +7,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crm_server.log import get_logger
 from crm_server.policy.judging import Judgement
 from crm_server.policy.model import Outcome, Policy, Spent
 from crm_server.state.keys import Keys
-from crm_server.state.store import IN_MEMORY, Store, nothing, sayable_id
+from crm_server.state.store import Store, nothing, sayable_id
 from crm_tools.changes import Change, ChangeState
 from crm_tools.errors import StateError
 from crm_tools.operations import Action
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -365,27 +365,6 @@ class State:
             plans.prune(connection, now - self._retention.changes)
         if self._retention.audit is not None:
             audit.prune(connection, self._keys, now - self._retention.audit, now)
-
-
-def open_state(
-    url: str | None,
-    folder: Path,
-    key: Path | None,
-    now: Callable[[], datetime],
-    retention: Retention | None = None,
-) -> State:
-    """The state at a database address; without one in a file of this user. Nothing is opened yet."""
-    if url == IN_MEMORY:
-        return open_memory(now)
-    if url is None:
-        url = f"sqlite:///{folder / 'state.db'}"
-    beside = Path(url.removeprefix("sqlite:///")).with_suffix(".key") if url.startswith("sqlite") else None
-    return State(Store(url), Keys(key or beside or folder / "state.key"), now, retention)
-
-
-def open_memory(now: Callable[[], datetime]) -> State:
-    """A state that ends with the process."""
-    return State(Store(IN_MEMORY), Keys(), now)
 
 
 def _plan_event(what: str, plan: KeptPlan) -> dict[str, Any]:

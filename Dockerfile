@@ -17,7 +17,7 @@ COPY --from=build /app /app
 ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # By number, so that a platform can see that it is not root.
 USER 10001:10001
-# All that is written: the journal and the audit, unless DYNAMICS_STATE keeps them elsewhere, and prepared imports.
+# All that is written: the state, unless DYNAMICS_STATE keeps it elsewhere, and descriptions of tables.
 # The rest of the file system may be read-only, with a tmpfs at /tmp.
 VOLUME /home/crm/.local/state
 WORKDIR /home/crm

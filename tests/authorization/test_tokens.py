@@ -101,6 +101,14 @@ async def test_a_claim_of_choice_names_callers_and_its_absence_is_no_name() -> N
     assert "names callers" in await desk.why_refused(signed(ENTRA))
 
 
+async def test_two_people_who_share_a_chosen_name_are_two_when_somebody_acts_for_them() -> None:
+    desk = Desk(name_claim="preferred_username")
+    one = await desk.caller(signed(ENTRA, preferred_username="ann"))
+    other = await desk.caller(signed(ENTRA, preferred_username="Ann", oid=SERVICE))
+    assert one.name == other.name
+    assert one.subject != other.subject
+
+
 async def test_a_service_has_the_role_of_the_settings_and_nobody_to_act_for() -> None:
     desk = Desk(services={SERVICE: "Integration"})
     own = {"scp": None, "idtyp": "app", "azp": SERVICE, "roles": ["crm.read", "Global Administrator"]}

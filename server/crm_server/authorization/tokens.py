@@ -67,6 +67,7 @@ class JwtTokens:
             roles=roles - set(SCOPES),
             scopes=scopes & set(SCOPES),
             token=token,
+            subject=caller_name(claims, None),
         )
 
     def _service(self, claims: Mapping[str, Any], client: str, granted: frozenset[str]) -> Caller:

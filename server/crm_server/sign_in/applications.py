@@ -191,9 +191,10 @@ class OnBehalfOf:
         Raises:
             SignInError: The caller brought no token, or Entra ID refused the exchange.
         """
-        if callers.assertion() is None:
+        caller = callers.present()
+        if caller is None or caller.token is None:
             raise SignInError("The call came without a token of its caller, so nobody's rights can be used.")
-        return await self._of(callers.name()).token(force=force, claims=claims)
+        return await self._of(caller.subject or caller.name).token(force=force, claims=claims)
 
     def _of(self, name: str) -> CachedTokens:
         if name not in self._callers:

@@ -20,7 +20,9 @@ _BEARER = re.compile(r"Bearer ([A-Za-z0-9._~+/=-]{16,65536})", re.IGNORECASE)
 class Caller:
     """Who calls.
 
-    ``name`` tells a caller from all others and never changes. ``client`` is the application that is used,
+    ``name`` is what policy, budgets and audit call a caller; an administrator may have chosen a claim for it
+    that two people could share. ``subject`` is nobody else's and never changes: what is got on a caller's
+    behalf is kept under it. ``client`` is the application that is used,
     ``issuer`` who vouches for both. ``token`` is what the caller brought, for acting on the caller's behalf;
     None where there is nobody to act for.
     """
@@ -31,6 +33,7 @@ class Caller:
     roles: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     token: str | None = field(default=None, repr=False)
+    subject: str = ""
 
 
 _present: ContextVar[Caller | None] = ContextVar("caller", default=None)

@@ -172,13 +172,13 @@ def build_application(
     named = NamedTables(settings, address, now) if settings.tables else None
     tables = {**standard_tables(), **({} if named is None else named.at_start(learned))}
     policies = ReloadablePolicy(settings.policy, tables)
+    state = _state(settings, now, in_memory=sandbox or asgi_app is not None)
     if sandbox or asgi_app is not None:
         environment = "the embedded sandbox"
         connection = Connection(lambda: sandbox_client(asgi_app, tables, meter))
     else:
-        connection = _environment(settings, tables, meter)
+        connection = _environment(settings, tables, state, meter)
         environment = address
-    state = _state(settings, now, in_memory=sandbox or asgi_app is not None)
     crm = Crm(address, environment, tables, policies.current, lambda: connection.client, now, state)
     crm.page, crm.approve_on_page = _page(settings)
     crm.zone, crm.locale, crm.files = settings.time_zone, settings.locale, settings.files
@@ -217,8 +217,10 @@ def configured_state(settings: Settings, now: Callable[[], datetime]) -> State:
     return open_state(settings.state, state_folder(), key, now, kept)
 
 
-def _environment(settings: Settings, tables: Mapping[str, Table], meter: Meter = UNMETERED) -> Connection:
-    """The connection to the environment.
+def _environment(
+    settings: Settings, tables: Mapping[str, Table], state: State | None = None, meter: Meter = UNMETERED
+) -> Connection:
+    """The connection to the environment. ``state`` is for calls that are made on behalf of callers.
 
     Raises:
         SettingsError: There is none to connect to, or the sign-in settings are incomplete.
@@ -231,7 +233,7 @@ def _environment(settings: Settings, tables: Mapping[str, Table], meter: Meter =
             "No environment is set. Set DYNAMICS_URL (and the sign-in settings), "
             "or start with --sandbox to try it without a tenant."
         )
-    make_auth = auth_for(settings)
+    make_auth = auth_for(settings, state)
 
     def open_environment() -> DataverseClient:
         from crm_server.dataverse.client import open_client

@@ -117,8 +117,8 @@ class Identities:
         return entry.lock.locked() or entry.not_before is None or self._now() >= entry.not_before
 
     def _entry(self) -> _Entry:
-        entry = self._entries.setdefault(callers.name(), _Entry())
-        self._entries.move_to_end(callers.name())
+        entry = self._entries.setdefault(callers.key(), _Entry())
+        self._entries.move_to_end(callers.key())
         while len(self._entries) > MOST_CALLERS:
             self._entries.popitem(last=False)
         return entry

@@ -15,7 +15,7 @@ from crm_server.dataverse.client import DEFINITION_SECONDS, DataverseClient
 from crm_server.dataverse.metadata import TableDefinition, definition_requests, parse_definition
 from crm_server.dataverse.responses import CrmResponse
 from crm_server.dataverse.sender import Sender
-from crm_server.sign_in.callers import called_by, of_headers
+from crm_server.sign_in.callers import Caller, called_by
 from crm_tools.description import load
 from crm_tools.errors import InputError, NotFoundError, PrivilegeError, UnreadableAnswerError
 from crm_tools.tables import CHOICE_TYPES, ColumnType
@@ -104,7 +104,7 @@ async def test_a_definition_is_kept_for_a_while(crm: Environment) -> None:
 
 async def test_each_caller_has_definitions_in_their_own_language(crm: Environment) -> None:
     for name in "ab":
-        with called_by(of_headers({"authorization": f"Bearer {name * 20}"})):
+        with called_by(Caller("a name of many", subject=name)):
             await crm.client.definition("lead")
     assert crm.trips == 2
 

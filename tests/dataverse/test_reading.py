@@ -19,7 +19,7 @@ from crm_server.dataverse.pacing import Pacer
 from crm_server.dataverse.reading import LONGEST_ADDRESS, MOST_PARTS
 from crm_server.dataverse.responses import CrmResponse
 from crm_server.dataverse.sender import Sender
-from crm_server.sign_in.callers import called_by, of_headers
+from crm_server.sign_in.callers import Caller, called_by
 from crm_tools.description import load
 from crm_tools.errors import InputError, NotFoundError, SignInError, UnavailableError, UpstreamError
 from crm_tools.operations import Fetch, Query
@@ -217,7 +217,7 @@ async def test_callers_do_not_share_a_batch() -> None:
         client = client_of(crm)
 
         async def as_caller(name: str, some: list[str]) -> None:
-            with called_by(of_headers({"authorization": f"Bearer {name * 20}"})):
+            with called_by(Caller("a name of many", subject=name)):
                 assert await outcomes(client, some) == some
 
         async with anyio.create_task_group() as tasks:

@@ -11,7 +11,7 @@ from crm_sandbox import create_app
 from crm_server.dataverse.client import DataverseClient
 from crm_server.dataverse.sender import Sender
 from crm_server.dataverse.versions import MOST_ROWS, Versions
-from crm_server.sign_in.callers import called_by, of_headers
+from crm_server.sign_in.callers import Caller, called_by
 from crm_tools.description import load
 from crm_tools.errors import NotFoundError
 from crm_tools.operations import Delete, Expansion, Fetch, Query, Update
@@ -110,7 +110,7 @@ async def test_a_caller_is_never_given_what_another_one_read(crm: Any) -> None:
     client, transport = crm
     fetch = Fetch("account", await some_account(client), ("name",))
     for name in "ab":
-        with called_by(of_headers({"authorization": f"Bearer {name * 20}"})):
+        with called_by(Caller("a name of many", subject=name)):
             await client.fetch(fetch)
     assert transport.seen[-2:] == [(200, None)] * 2
 

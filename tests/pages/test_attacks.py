@@ -165,6 +165,20 @@ async def test_signing_out_forgets_the_session(bob: Browser) -> None:
     assert "You are signed out" in (await bob.open("/signed-out")).text
 
 
+async def test_a_copy_of_a_cookie_is_worth_nothing_after_signing_out(house: House, bob: Browser) -> None:
+    thief, other = house.browser(), house.browser()
+    thief.http.cookies.update(bob.http.cookies)
+    token = (await thief.open("")).token
+    await other.sign_in("bob")
+    await bob.send("/sign-out", {"token": (await bob.open("")).token})
+    assert (await thief.open("")).status == 303
+    assert (await thief.open("/health")).status == 303
+    refused = await thief.send("/audit/verify", {"token": token})
+    assert (refused.status, "You are not signed in" in refused.text) == (401, True)
+    # It is this session that has ended, and not the person's others.
+    assert (await other.open("")).status == 200
+
+
 async def test_cookies_are_for_this_host_https_and_no_script(house: House) -> None:
     entered = await house.browser().sign_in("bob")
     set_cookies = entered.response.headers.get_list("set-cookie")

@@ -11,7 +11,7 @@ import pytest
 from crm_server.approval import InputNeededError
 from crm_server.dataverse.client import Environment
 from crm_server.identity import MOST_CALLERS, Identities
-from crm_server.sign_in.callers import called_by, of_headers
+from crm_server.sign_in.callers import Caller, called_by
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -38,7 +38,7 @@ def identities(crm: Any) -> Identities:
 async def test_each_caller_has_an_identity_of_their_own() -> None:
     known = identities(Crm())
     for token in ("a" * 20, "b" * 20, "a" * 20):
-        with called_by(of_headers({"authorization": f"Bearer {token}"})):
+        with called_by(Caller("a name of many", subject=token)):
             await known.learn()
             assert known.facts()["user"] == ("user 1" if token[0] == "a" else "user 2")
     assert "user" not in known.facts()
@@ -47,7 +47,7 @@ async def test_each_caller_has_an_identity_of_their_own() -> None:
 async def test_only_so_many_callers_are_kept() -> None:
     known = identities(Crm())
     for number in range(MOST_CALLERS + 5):
-        with called_by(of_headers({"authorization": f"Bearer {number:020}"})):
+        with called_by(Caller("a name of many", subject=str(number))):
             known.facts()
     assert len(known._entries) == MOST_CALLERS
 

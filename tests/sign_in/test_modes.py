@@ -29,7 +29,7 @@ from crm_sandbox.identity import (
 )
 from crm_server.settings import Settings
 from crm_server.sign_in import provider_for
-from crm_server.sign_in.callers import called_by, of_headers
+from crm_server.sign_in.callers import Caller, called_by, of_headers
 from crm_server.sign_in.clouds import CLOUDS, authority_of, cloud_of
 from crm_server.sign_in.people import Person, WithCode, in_browser
 from crm_server.sign_in.storage import forget, token_cache, token_file
@@ -240,6 +240,17 @@ async def test_each_caller_acts_with_their_own_rights(tenant):
             await chosen.token()
     assert "something-else" not in repr(chosen.__dict__)
     assert first not in repr(chosen.__dict__)
+
+
+async def test_a_service_works_under_the_rights_of_the_application(tenant):
+    chosen = provider(tenant, "on-behalf-of", client_secret=DEFAULT_CLIENT_SECRET)
+    with called_by(Caller("service:workflow", is_service=True)):
+        found = await claims(tenant, chosen)
+        assert (found.application_id, found.is_application) == (DEFAULT_CLIENT_ID, True)
+        assert await chosen.token() == await chosen.token()
+    # A caller without a token is no service, and gets nothing that others have got.
+    with called_by(Caller("service:workflow")), pytest.raises(SignInError, match="without a token"):
+        await chosen.token()
 
 
 async def test_callers_tokens_are_exchanged_with_the_platforms_token_for_the_application(

@@ -81,7 +81,7 @@ class JwtTokens:
             issuer=str(claims["iss"]),
             roles=frozenset({role}),
             scopes=granted & set(SCOPES),
-            token=None,
+            is_service=True,
         )
 
     async def claims(self, token: str) -> Mapping[str, Any]:

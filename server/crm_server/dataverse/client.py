@@ -208,7 +208,7 @@ class DataverseClient:
         async def load() -> TableDefinition:
             return parse_definition(table, await self._reading.together(definition_requests(table)))
 
-        return await self._definitions.get((callers.name(), table), load)
+        return await self._definitions.get((callers.key(), table), load)
 
     async def table_names(self) -> tuple[str, ...]:
         """The logical names of all tables of this environment."""

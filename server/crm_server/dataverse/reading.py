@@ -89,9 +89,9 @@ class Reading:
         """
         if len(request.path) + len(self._sender.base_url) + len(API_PATH) > LONGEST_ADDRESS:
             return await self._in_a_batch_of_its_own(request)
-        if not self._sender.pacer.busy(callers.name()):
+        if not self._sender.pacer.busy(callers.key()):
             return await self._alone(request)
-        return await self._together(_Read(request), callers.name())
+        return await self._together(_Read(request), callers.key())
 
     async def together(self, requests: Sequence[CrmRequest]) -> list[CrmResponse]:
         """The answers to reads that belong together, on one trip, successful or not.

@@ -133,7 +133,7 @@ class Sender:
                 await self._throttled(response, attempt, deadline)
                 attempt -= 1
             elif response.status not in UNAVAILABLE:
-                self.pacer.answered(callers.name(), response.headers)
+                self.pacer.answered(callers.key(), response.headers)
                 return response
             elif action is Action.READ:
                 await self.wait(attempt, deadline, error_from(response))
@@ -169,7 +169,7 @@ class Sender:
         note("crm.throttled", wait_seconds=seconds)
         self.meter.throttled(seconds)
         # The pause is the caller's: what waits for a turn is sent after it, and less at a time.
-        self.pacer.throttled(callers.name(), seconds)
+        self.pacer.throttled(callers.key(), seconds)
 
     def _url(self, path: str) -> str:
         """The address of a path, or of a nextLink that stays in this environment's API.
@@ -196,7 +196,7 @@ class Sender:
         import httpx
 
         asked = self.clock()
-        async with self.pacer.turn(callers.name()):
+        async with self.pacer.turn(callers.key()):
             self.meter.waited_for_crm(self.clock() - asked)
             left = deadline - self.clock()
             if left <= 0:

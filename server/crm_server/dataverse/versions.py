@@ -45,13 +45,13 @@ class Versions:
 
     def known(self, path: str) -> Row | None:
         """The row as this caller last read it from this path, if that is remembered."""
-        return self._rows.get((callers.name(), path))
+        return self._rows.get((callers.key(), path))
 
     def keep(self, path: str, row: Row) -> None:
         """Remember a row that has just been read, and forget the one that was read longest ago."""
         if ETAG not in row:
             return
-        place = (callers.name(), path)
+        place = (callers.key(), path)
         self._rows[place] = row
         self._rows.move_to_end(place)
         while len(self._rows) > MOST_ROWS:

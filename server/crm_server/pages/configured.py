@@ -17,6 +17,7 @@ from crm_server.pages.sealing import Cookies
 from crm_server.pages.signing_in import Client, IssuerSignIn, LabSignIn, SignIn, scopes_for
 from crm_server.pages.site import PATH, Site
 from crm_server.pages.visitors import Admission
+from crm_server.pages.visits import Visits
 from crm_server.settings import APPROVE as MAY_APPROVE
 from crm_server.settings import Settings
 
@@ -44,7 +45,8 @@ def pages_of(
     root = urlsplit(public_url).path.rstrip("/") + PATH
     entering = Entering(root, cookies, _sign_in(settings, application, tokens, resource), state.note)
     acting = Acting(application, own=settings.approve_own, on_behalf=settings.auth == "on-behalf-of")
-    app = Site(public_url, cookies, entering, Reading(application, checks), acting).app()
+    reading = Reading(application, checks)
+    app = Site(public_url, cookies, Visits(cookies, state), entering, reading, acting).app()
     return {PATH: app, f"{PATH}/{{page:path}}": app}
 
 

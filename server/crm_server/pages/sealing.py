@@ -1,7 +1,8 @@
 """What a browser keeps for the page, sealed so that it can be neither read nor changed.
 
-Nothing of it is kept on the server, so any replica that has the state's key answers. A session cannot be
-called back therefore: it ends by itself, after an hour without use and after eight in any case.
+Nothing of it is kept on the server, so any replica that has the state's key answers. A session ends by
+itself, after an hour without use and after eight in any case, or when somebody signs out of it
+(:mod:`crm_server.pages.visits`).
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from crm_server.pages.answering import STATIC, GuardedPages, RefusalError, Templ
 from crm_server.pages.entering import Entering
 from crm_server.pages.reading import Reading, Wanted
 from crm_server.pages.sealing import Cookies, Session
+from crm_server.pages.visits import Visits
 from crm_server.state.proposals import KeptPlan
 from crm_server.web.messages import WholeMessages
 from crm_tools.changes import Change
@@ -48,12 +49,19 @@ class Site:
     """The pages at ``public_url``, which is the only address they are used by."""
 
     def __init__(
-        self, public_url: str, cookies: Cookies, entering: Entering, reading: Reading, acting: Acting
+        self,
+        public_url: str,
+        cookies: Cookies,
+        visits: Visits,
+        entering: Entering,
+        reading: Reading,
+        acting: Acting,
     ) -> None:
         parts = urlsplit(public_url)
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._root = parts.path.rstrip("/") + PATH
         self._cookies = cookies
+        self._visits = visits
         self._entering = entering
         self._templates = Templates(self._root)
         self._reading = reading
@@ -104,7 +112,8 @@ class Site:
 
     def _seen(self, page: Shown) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            session = self._cookies.session(request.cookies)
+            # What is missing is to be seen while it is the state.
+            session = await self._visits.present(request.cookies, without_state=page == self._health)
             if session is None:
                 path = request.url.path.removeprefix(PATH)
                 query = f"?{request.url.query}" if request.url.query else ""
@@ -120,7 +129,7 @@ class Site:
 
     def _posted(self, act: Done) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            session = self._cookies.session(request.cookies)
+            session = await self._visits.present(request.cookies)
             if session is None:
                 raise RefusalError(
                     401, "You are not signed in", "Nothing was changed. Sign in and try again."
@@ -282,7 +291,8 @@ class Site:
         form = await self._form(request, attempt.state)
         return await self._entering.by_token(form.get("lab_token", "").strip(), attempt)
 
-    async def _sign_out(self, _request: Request, _session: Session, _form: Form) -> Response:
+    async def _sign_out(self, _request: Request, session: Session, _form: Form) -> Response:
+        await self._visits.end(session)
         response = RedirectResponse(f"{self._root}/signed-out", 303)
         self._cookies.forget(response, self._cookies.session_name, self._cookies.attempt_name)
         return response

@@ -14,10 +14,11 @@ from typing import Any
 from crm_server.settings import Settings
 from crm_server.sign_in import callers
 from crm_server.sign_in.clouds import AUTHORITIES, authority_of
-from crm_server.sign_in.tokens import CachedTokens
+from crm_server.sign_in.tokens import CachedTokens, Held, Keeping
 from crm_tools.errors import SignInError
 
 MOST_CALLERS = 1_000
+"""Whose tokens a process keeps at hand; those of others are where replicas share them."""
 
 
 def scope_of(settings: Settings) -> str:
@@ -178,12 +179,17 @@ def _credential_of_callers(settings: Settings) -> Any:
 class OnBehalfOf:
     """Tokens of the callers themselves, each kept for its caller: everybody's own rights count.
 
+    A service has nobody to act for, and works under the application's own rights. ``kept`` gives the place
+    where the token of a caller goes, by the caller's key.
+
     https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, kept: Callable[[str], Keeping] = lambda _key: Held()) -> None:
         self._settings = settings
+        self._kept = kept
         self._callers: OrderedDict[str, CachedTokens] = OrderedDict()
+        self._own = of_callers(settings)
 
     async def token(self, *, force: bool = False, claims: str | None = None) -> str:
         """A token for the environment in the present caller's name.
@@ -192,18 +198,22 @@ class OnBehalfOf:
             SignInError: The caller brought no token, or Entra ID refused the exchange.
         """
         caller = callers.present()
+        if caller is not None and caller.is_service:
+            return await self._own.token(force=force, claims=claims)
         if caller is None or caller.token is None:
             raise SignInError("The call came without a token of its caller, so nobody's rights can be used.")
-        return await self._of(caller.subject or caller.name).token(force=force, claims=claims)
+        return await self._of(caller.key).token(force=force, claims=claims)
 
-    def _of(self, name: str) -> CachedTokens:
-        if name not in self._callers:
+    def _of(self, key: str) -> CachedTokens:
+        if key not in self._callers:
             # The token of the call that needs a new one: earlier calls came with tokens that end earlier.
-            self._callers[name] = CachedTokens(lambda _, claims: self._exchange(callers.assertion(), claims))
+            self._callers[key] = CachedTokens(
+                lambda _, claims: self._exchange(callers.assertion(), claims), kept=self._kept(key)
+            )
             while len(self._callers) > MOST_CALLERS:
                 self._callers.popitem(last=False)
-        self._callers.move_to_end(name)
-        return self._callers[name]
+        self._callers.move_to_end(key)
+        return self._callers[key]
 
     def _exchange(self, assertion: str | None, claims: str | None) -> Mapping[str, Any]:
         with session() as http:

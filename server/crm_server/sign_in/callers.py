@@ -21,10 +21,10 @@ class Caller:
     """Who calls.
 
     ``name`` is what policy, budgets and audit call a caller; an administrator may have chosen a claim for it
-    that two people could share. ``subject`` is nobody else's and never changes: what is got on a caller's
-    behalf is kept under it. ``client`` is the application that is used,
-    ``issuer`` who vouches for both. ``token`` is what the caller brought, for acting on the caller's behalf;
-    None where there is nobody to act for.
+    that two people could share. ``subject`` is nobody else's and never changes; empty where names are so
+    anyway. ``client`` is the application that is used, ``issuer`` who vouches for both. ``token`` is what the
+    caller brought, for acting on the caller's behalf; None where there is nobody to act for.
+    ``is_service`` says that an application calls in its own name.
     """
 
     name: str
@@ -34,6 +34,12 @@ class Caller:
     scopes: frozenset[str] = frozenset()
     token: str | None = field(default=None, repr=False)
     subject: str = ""
+    is_service: bool = False
+
+    @property
+    def key(self) -> str:
+        """Under this goes what is got and kept on the caller's behalf: nobody else has it."""
+        return self.subject or self.name
 
 
 _present: ContextVar[Caller | None] = ContextVar("caller", default=None)
@@ -76,7 +82,7 @@ def assertion() -> str | None:
     return None if caller is None else caller.token
 
 
-def name() -> str:
-    """Tells the present caller from others, without being a credential; empty where there is only one."""
+def key() -> str:
+    """Tells the present caller from all others, without being a credential; empty where there is only one."""
     caller = _present.get()
-    return "" if caller is None else caller.name
+    return "" if caller is None else caller.key

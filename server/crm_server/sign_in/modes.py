@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     import httpx
 
     from crm_server.sign_in.tokens import TokenProvider
+    from crm_server.state.state import State
+
+
+Make = Callable[[Settings, "State | None"], "TokenProvider"]
+"""Makes a provider; the state is where replicas share the tokens of their callers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +29,26 @@ class Mode:
 
     meant_for: str
     needs: tuple[str, ...]
-    make: Callable[[Settings], TokenProvider] | None
+    make: Make | None
 
 
-def _made(module: str, name: str) -> Callable[[Settings], TokenProvider]:
+def _made(module: str, name: str) -> Make:
     """A provider of a module that is loaded when it is needed: sign-in libraries are slow to load."""
 
-    def make(settings: Settings) -> TokenProvider:
+    def make(settings: Settings, _state: State | None) -> TokenProvider:
         from importlib import import_module
 
         provider: TokenProvider = getattr(import_module(f"crm_server.sign_in.{module}"), name)(settings)
         return provider
 
     return make
+
+
+def _on_behalf_of(settings: Settings, state: State | None) -> TokenProvider:
+    from crm_server.sign_in.applications import OnBehalfOf
+    from crm_server.sign_in.vault import Vault
+
+    return OnBehalfOf(settings) if state is None else OnBehalfOf(settings, Vault(state, settings).of)
 
 
 MODES: Mapping[str, Mode] = {
@@ -58,7 +70,7 @@ MODES: Mapping[str, Mode] = {
     "on-behalf-of": Mode(
         "a shared server, each caller with their own rights",
         ("tenant_id", "client_id", "client_secret|certificate|federated_token_file"),
-        _made("applications", "OnBehalfOf"),
+        _on_behalf_of,
     ),
     "token-command": Mode(
         "anything else: a program that prints a token",
@@ -72,8 +84,10 @@ MODES: Mapping[str, Mode] = {
 _PLATFORM = {"federated_token_file": "AZURE_FEDERATED_TOKEN_FILE"}
 
 
-def provider_for(settings: Settings) -> Callable[[], TokenProvider | None]:
+def provider_for(settings: Settings, state: State | None = None) -> Callable[[], TokenProvider | None]:
     """What makes the provider of the chosen mode. Settings are checked now; sign-in comes with a call.
+
+    ``state`` is where replicas share the tokens of their callers; without it each keeps its own.
 
     Raises:
         SettingsError: No such mode, or a setting it needs is missing.
@@ -90,16 +104,16 @@ def provider_for(settings: Settings) -> Callable[[], TokenProvider | None]:
             "DYNAMICS_AUTH=none is only for a sandbox on this machine, at http://127.0.0.1:PORT."
         )
     make = mode.make
-    return lambda: None if make is None else make(settings)
+    return lambda: None if make is None else make(settings, state)
 
 
-def auth_for(settings: Settings) -> Callable[[], httpx.Auth | None]:
+def auth_for(settings: Settings, state: State | None = None) -> Callable[[], httpx.Auth | None]:
     """What makes the auth of requests, as :func:`provider_for`.
 
     Raises:
         SettingsError: As there.
     """
-    make_provider = provider_for(settings)
+    make_provider = provider_for(settings, state)
 
     def make() -> httpx.Auth | None:
         from crm_server.sign_in.tokens import bearer_auth

@@ -7,6 +7,7 @@ import binascii
 import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
@@ -39,19 +40,63 @@ class TokenProvider(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token. ``expires`` is in seconds since 1970."""
+
+    text: str = field(repr=False)
+    expires: float
+
+
+class Keeping(Protocol):
+    """Where the token of one identity is kept."""
+
+    def known(self) -> Token | None:
+        """The token that is here."""
+        ...
+
+    async def found(self) -> Token | None:
+        """The token that somebody else has left, which then is here too. It may have ended."""
+        ...
+
+    async def keep(self, token: Token) -> None:
+        """Keep a new token in place of the one before."""
+        ...
+
+
+class Held:
+    """A token that this process keeps to itself."""
+
+    def __init__(self) -> None:
+        self._token: Token | None = None
+
+    def known(self) -> Token | None:
+        """The token that was kept last."""
+        return self._token
+
+    async def found(self) -> Token | None:
+        """Nobody else leaves any here."""
+        return None
+
+    async def keep(self, token: Token) -> None:
+        """Keep a token."""
+        self._token = token
+
+
 class CachedTokens:
-    """Keeps the token of one identity.
+    """Keeps the token of one identity. ``clock`` tells seconds since 1970.
 
     There is one renewal at a time; who comes meanwhile takes the old token while it lasts, and else what
     comes of the renewal, be it a refusal: the several requests of one call sign in once.
     """
 
-    def __init__(self, acquire: Acquire, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, acquire: Acquire, clock: Callable[[], float] = time.time, kept: Keeping | None = None
+    ) -> None:
         self._acquire = acquire
         self._clock = clock
+        self._kept = kept or Held()
         self._lock = anyio.Lock()
-        self._token: str | None = None
-        self._expires = 0.0
         self._renewals = 0
         self._claims: str | None = None
         self._refusal: SignInError | None = None
@@ -65,29 +110,40 @@ class CachedTokens:
         Raises:
             SignInError: The sign-in was refused, or the authority could not be reached.
         """
-        known, now = self._token, self._clock()
-        if known is not None and not force:
-            if now < self._expires - EARLY_SECONDS:
-                return known
-            if now < self._expires and self._lock.locked():
-                return known
+        known = self._kept.known()
+        if known is not None and not force and (self._is_fresh(known) or self._lasts_meanwhile(known)):
+            return known.text
         before = self._renewals
         async with self._lock:
-            if self._renewals == before or claims not in (None, self._claims):
-                await self._renew(force or known is not None, claims)
-            if self._refusal is not None:
-                raise self._refusal.with_traceback(None)
-            assert self._token is not None  # noqa: S101 - a renewal without a refusal leaves a token
-            return self._token
+            if self._renewals != before and claims in (None, self._claims):
+                if self._refusal is not None:
+                    raise self._refusal.with_traceback(None)
+                if (renewed := self._kept.known()) is not None:
+                    return renewed.text
+            if not force and (found := await self._kept.found()) is not None and self._is_fresh(found):
+                self._ended(None, claims)
+                return found.text
+            return await self._renewed(force or known is not None, claims)
 
-    async def _renew(self, force: bool, claims: str | None) -> None:
+    def _is_fresh(self, token: Token) -> bool:
+        return self._clock() < token.expires - EARLY_SECONDS
+
+    def _lasts_meanwhile(self, token: Token) -> bool:
+        return self._lock.locked() and self._clock() < token.expires
+
+    async def _renewed(self, force: bool, claims: str | None) -> str:
         try:
             answer = await anyio.to_thread.run_sync(self._ask, force, claims)
-            self._token, self._refusal = token_of(answer), None
-            self._expires = self._clock() + max(0.0, float(answer.get("expires_in", 0)))
+            text = token_of(answer)
         except SignInError as error:
-            self._refusal = error
-        self._renewals, self._claims = self._renewals + 1, claims
+            self._ended(error, claims)
+            raise
+        await self._kept.keep(Token(text, self._clock() + max(0.0, float(answer.get("expires_in", 0)))))
+        self._ended(None, claims)
+        return text
+
+    def _ended(self, refusal: SignInError | None, claims: str | None) -> None:
+        self._refusal, self._renewals, self._claims = refusal, self._renewals + 1, claims
 
     def _ask(self, force: bool, claims: str | None) -> Mapping[str, Any]:
         import requests

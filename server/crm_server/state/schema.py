@@ -16,9 +16,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    delete,
     insert,
     select,
-    update,
 )
 
 METADATA = MetaData()
@@ -153,6 +153,25 @@ READERS = Table(
 )
 """Who was last shown text that strangers may have written, and when."""
 
+TOKENS = Table(
+    "tokens",
+    METADATA,
+    Column("place", String(64), primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("expires", Float, nullable=False),
+    Index("tokens_by_end", "expires"),
+)
+"""Tokens of callers, sealed: see :mod:`crm_server.sign_in.vault`."""
+
+ENDED_VISITS = Table(
+    "ended_visits",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("until", Float, nullable=False),
+    Index("ended_visits_by_end", "until"),
+)
+"""Sessions of the page that somebody has ended; ``until`` is when they would have ended by themselves."""
+
 
 def _jobs_readers_and_names_of_keys(connection: Connection) -> None:
     for table in (JOBS, JOB_STEPS, READERS):
@@ -160,32 +179,53 @@ def _jobs_readers_and_names_of_keys(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE checkpoints ADD COLUMN signer VARCHAR(64)")
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_jobs_readers_and_names_of_keys,)
+def _tokens_and_ended_visits(connection: Connection) -> None:
+    for table in (TOKENS, ENDED_VISITS):
+        table.create(connection)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _jobs_readers_and_names_of_keys,
+    _tokens_and_ended_visits,
+)
 """The first leads from version 1 to 2, and so on. What is empty gets the latest tables at once."""
 
-_VERSION = "version"
+OLDEST_TAKING = 2
+"""The oldest version whose program works on the latest tables, because what came since is only more.
+
+So the replicas of a version go on while those of the next one take their places. It is raised together with
+a step after which they must not.
+"""
+_VERSION, _OLDEST = "version", "oldest taking"
 
 
 class NewerStateError(Exception):
-    """The state was written by a newer version of the product."""
+    """The state was written by a newer version of the product, in a way that this one does not know."""
 
 
 def migrate(connection: Connection) -> None:
     """Bring the tables to the present version; the caller holds the lock on the database.
 
     Raises:
-        NewerStateError: They have a later version than this program knows.
+        NewerStateError: They have a later version that this program must not work on.
     """
     FACTS.create(connection, checkfirst=True)
-    found = connection.execute(select(FACTS.c.value).where(FACTS.c.name == _VERSION)).scalar()
-    latest = 1 + len(MIGRATIONS)
+    found, latest = _number(connection, _VERSION), 1 + len(MIGRATIONS)
+    if found is not None and found > latest:
+        if (_number(connection, _OLDEST) or found) > latest:
+            raise NewerStateError
+        return
     if found is None:
         METADATA.create_all(connection)
-        connection.execute(insert(FACTS).values(name=_VERSION, value=str(latest)))
-        return
-    if int(found) > latest:
-        raise NewerStateError
-    for step in MIGRATIONS[int(found) - 1 :]:
-        step(connection)
-    if int(found) < latest:
-        connection.execute(update(FACTS).where(FACTS.c.name == _VERSION).values(value=str(latest)))
+    elif found < latest:
+        for step in MIGRATIONS[found - 1 :]:
+            step(connection)
+    if found != latest:
+        connection.execute(delete(FACTS).where(FACTS.c.name.in_((_VERSION, _OLDEST))))
+        numbers = ((_VERSION, latest), (_OLDEST, OLDEST_TAKING))
+        connection.execute(insert(FACTS), [{"name": name, "value": str(number)} for name, number in numbers])
+
+
+def _number(connection: Connection, name: str) -> int | None:
+    found = connection.execute(select(FACTS.c.value).where(FACTS.c.name == name)).scalar()
+    return None if found is None else int(found)

@@ -306,6 +306,19 @@ class State:
             lambda connection: readers.has_read(connection, caller, self._now() - REMEMBERED)
         )
 
+    async def end_visit(self, visit: str, until: datetime) -> None:
+        """End a session of the page, which nobody needs to remember after ``until``."""
+        from crm_server.state import visits
+
+        now = self._now().timestamp()
+        await self._store.run(lambda connection: visits.end(connection, visit, until.timestamp(), now))
+
+    async def is_visit_ended(self, visit: str) -> bool:
+        """Whether a session of the page was ended."""
+        from crm_server.state import visits
+
+        return await self._store.run(lambda connection: visits.is_ended(connection, visit))
+
     async def tell(self, what: str) -> None:
         """Tell other replicas what has changed; see :mod:`crm_server.state.news`. Nobody else has a file."""
         from crm_server.state import news

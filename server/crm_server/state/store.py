@@ -161,8 +161,12 @@ class Store:
             from crm_server.state.schema import migrate
 
             engine = _engine(self._url)
-            with engine.connect() as connection, connection.begin():
-                migrate(connection)
+            try:
+                with engine.connect() as connection, connection.begin():
+                    migrate(connection)
+            except Exception:
+                engine.dispose()
+                raise
             self._engine = engine
         return self._engine
 

@@ -58,7 +58,7 @@ class Turns:
             await self._app(scope, receive, send)
             return
         caller = scope.get(SCOPE_KEY)
-        name = caller.name if isinstance(caller, Caller) else ""
+        name = caller.key if isinstance(caller, Caller) else ""
         if name and self._of_caller[name] >= self._bounds.of_caller:
             message = f"You have {self._bounds.of_caller} calls under way already. Wait for one of them."
             await self._turn_away(send, 429, "too_many_calls", message)

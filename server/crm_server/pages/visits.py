@@ -1,0 +1,54 @@
+"""Who is there: the session of a request, unless somebody has signed out of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from crm_server.pages.sealing import SESSION_SECONDS, Cookies, Session
+from crm_tools.errors import StateError
+
+if TYPE_CHECKING:
+    from crm_server.state.state import State
+
+
+class Visits:
+    """Sessions as browsers keep them and the state remembers their ends: on all replicas alike."""
+
+    def __init__(self, cookies: Cookies, state: State) -> None:
+        self._cookies = cookies
+        self._state = state
+
+    async def present(self, cookies: Mapping[str, str], *, without_state: bool = False) -> Session | None:
+        """The session of a request, if it goes on.
+
+        With ``without_state`` a session that may have been ended is taken while nobody can tell.
+
+        Raises:
+            StateError: Nobody can tell.
+        """
+        session = self._cookies.session(cookies)
+        if session is None:
+            return None
+        try:
+            return None if await self._state.is_visit_ended(_name(session)) else session
+        except StateError:
+            if without_state:
+                return session
+            raise
+
+    async def end(self, session: Session) -> None:
+        """End a session for good, whoever has a copy of it.
+
+        Raises:
+            StateError: It goes on.
+        """
+        until = datetime.fromtimestamp(session.born + SESSION_SECONDS, UTC)
+        await self._state.end_visit(_name(session), until)
+
+
+def _name(session: Session) -> str:
+    """What the state calls a session; the token itself would let forms pass."""
+    return hashlib.sha256(session.token.encode()).hexdigest()

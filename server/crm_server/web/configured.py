@@ -182,8 +182,10 @@ def _needs(application: Application) -> Any:
 
 def _state_check(application: Application) -> Check:
     async def check() -> str | None:
+        from crm_server.state import audit
+
         try:
-            await application.crm.state.run(lambda _connection, _keys: None)
+            await application.crm.state.run(audit.require_common_key)
         except StateError as error:
             return error.message
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,14 @@ import structlog
 # How long an example takes is the machine's business, and the same run has the same examples.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """All tests run on all cores; some of them in this process, where starting others would take longer."""
+    if list(config.args) == config.getini("testpaths"):
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    config.option.dist = "no"
+    return 0
 
 
 @pytest.fixture

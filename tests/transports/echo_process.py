@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 SCRIPT = str(Path(__file__).with_name("echo_server.py"))
-STUCK_SECONDS = 30
+STUCK_SECONDS = 50
 """A process that is still there by then is killed, so that a test fails and does not hang."""
+NOT_WAITED = 20
+"""Seconds in which a process ends that does not wait for what takes a minute, however busy the machine is."""
 
 INITIALIZE = {
     "protocolVersion": "2025-11-25",

@@ -14,6 +14,8 @@ from crm_sandbox.identity.tokens import Audience
 OPENID, OFFLINE_ACCESS = "openid", "offline_access"
 _OPENID_SCOPES = frozenset({OPENID, OFFLINE_ACCESS, "profile", "email"})
 _EVERYTHING = ".default"
+_GRAPH = Audience("00000003-0000-0000-c000-000000000000", "1.0")
+"""Microsoft Graph, which is what an access token is for if somebody only signs in. The sandbox has none."""
 _DATAVERSE_PERMISSION = "user_impersonation"
 _APPLICATION_PERMISSIONS = ("access_as_user", "crm.read", "crm.write", "crm.approve")
 """What the tenant's own application lets clients ask for; ``.default`` is the first of them."""
@@ -76,11 +78,11 @@ class Resources:
         return self.audience(identifier)
 
     def for_user(self, scope: str | None) -> Delegation:
-        """What a client asks to do for a user, at one resource.
+        """What a client asks to do for a user, at one resource, or only to learn who signs in.
 
         Raises:
-            EntraError: 900144 no scope, 70011 not a scope, 700022 several resources, 700023 none,
-                500011 no such resource, 650053 no such permission.
+            EntraError: 900144 no scope, 70011 not a scope, 700022 several resources, 700023 none and no
+                ``openid``, 500011 no such resource, 650053 no such permission.
         """
         asked = _words(scope)
         wanted = [word for word in asked if word not in _OPENID_SCOPES]
@@ -94,18 +96,23 @@ class Resources:
                 f"The provided value for the input parameter 'scope' is not valid because it contains more "
                 f"than one resource. Scope {' '.join(asked)} is not valid.",
             )
-        if not identifiers:
+        if identifiers:
+            identifier = identifiers.pop()
+            audience = self.audience(identifier)
+            granted = _granted(identifier, audience, [word.rpartition("/")[2] for word in wanted])
+        elif OPENID in asked:
+            audience, words = _GRAPH, tuple(dict.fromkeys(asked))
+            granted = words, words
+        else:
             raise EntraError(
                 700023,
                 "invalid_scope",
                 "The provided value for the input parameter 'scope' is not valid when requesting an access "
-                f"token. The sandbox has no Microsoft Graph, so a scope names a resource: {' '.join(asked)}",
+                f"token: it names no resource: {' '.join(asked)}",
             )
-        identifier = identifiers.pop()
-        audience = self.audience(identifier)
         return Delegation(
             audience,
-            *_granted(identifier, audience, [word.rpartition("/")[2] for word in wanted]),
+            *granted,
             wants_id_token=OPENID in asked,
             wants_refresh_token=OFFLINE_ACCESS in asked,
         )

@@ -132,7 +132,7 @@ def test_a_choice_of_nobody_known_is_told_to_the_client(service):
         ({"response_mode": "carrier_pigeon"}, "invalid_request", 70007),
         ({"scope": None}, "invalid_request", 900144),
         ({"scope": "User.Read"}, "invalid_scope", 70011),
-        ({"scope": "openid"}, "invalid_scope", 700023),
+        ({"scope": "profile offline_access"}, "invalid_scope", 700023),
         ({"scope": "https://other.example/.default"}, "invalid_resource", 500011),
         ({"scope": "{root}/.default https://other.example/.default"}, "invalid_scope", 700022),
         ({"scope": "{root}/Everything.Do"}, "invalid_scope", 650053),
@@ -273,6 +273,14 @@ def test_a_confidential_application_redeems_a_code_with_its_secret_only(service)
 def test_tokens_of_other_kinds_come_only_if_they_are_asked_for(service):
     answer = service.redeem(service.code(), scope=service.scope).json()
     assert {"id_token", "refresh_token", "client_info"}.isdisjoint(answer)
+
+
+def test_who_only_signs_in_gets_an_id_token_and_nothing_for_the_organisation(service):
+    answer = service.redeem(service.code(scope="openid profile"), scope=None).json()
+    assert service.signer.read(answer["id_token"])["oid"] == ADA.object_id
+    assert answer["scope"] == "openid profile"
+    with pytest.raises(Exception, match="another audience"):
+        service.claims(answer)
 
 
 def test_the_nonce_of_the_request_is_in_the_id_token(service):

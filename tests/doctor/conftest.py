@@ -6,10 +6,20 @@ import os
 
 import pytest
 
-from tests.sign_in.conftest import sandbox, sandbox_folder, trusted
+from tests.authorization.conftest import oidc_modules
+from tests.sign_in.conftest import sandbox, sandbox_folder, tenant, tenant_host, tenant_keys, trusted
 from tests.state.conftest import postgresql
 
-__all__ = ["postgresql", "sandbox", "sandbox_folder", "trusted"]
+__all__ = [
+    "oidc_modules",
+    "postgresql",
+    "sandbox",
+    "sandbox_folder",
+    "tenant",
+    "tenant_host",
+    "tenant_keys",
+    "trusted",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,11 +14,21 @@ from tests.organisation.organisation import Organisation
 
 
 async def examined(
-    settings: Settings | None = None, *, asgi_app: Any = None, ahead: timedelta = timedelta()
+    settings: Settings | None = None,
+    *,
+    asgi_app: Any = None,
+    ahead: timedelta = timedelta(),
+    until: str | None = None,
 ) -> dict[str, Outcome]:
-    """The outcome of each check; ``ahead`` is how wrong this machine's clock is."""
+    """The outcome of each check, or of those until one; ``ahead`` is how wrong this machine's clock is."""
     context = Context(settings or Settings(), lambda: datetime.now(UTC) + ahead, asgi_app=asgi_app)
-    return {name: outcome async for name, outcome in examine(context)}
+    outcomes: dict[str, Outcome] = {}
+    async with aclosing(examine(context)) as ended:
+        async for name, outcome in ended:
+            outcomes[name] = outcome
+            if name == until:
+                break
+    return outcomes
 
 
 async def on_sandbox(settings: Settings | None = None, app: Any = None) -> dict[str, Outcome]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote_plus, urlencode
 
 import jwt
 import uvicorn
@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-CLIENT_ID, CLIENT_SECRET = "approvals-page", "a secret of the page"
+CLIENT_ID, CLIENT_SECRET = "approvals-page", "a secret: 100% of+the/page"
 
 
 def _key() -> RSAPrivateKey:
@@ -30,7 +30,11 @@ def _key() -> RSAPrivateKey:
 
 @dataclass
 class Issuer:
-    """``claims`` are those of who signs in next; ``broken`` changes the ID token that is made of them."""
+    """``claims`` are those of who signs in next; ``broken`` changes the ID token that is made of them.
+
+    ``described`` stands beside what the description says otherwise. ``secret`` is the page's, None for a page
+    without one; ``redirects`` are the addresses that are registered for it, None for any.
+    """
 
     address: str
     claims: dict[str, Any] = field(default_factory=dict)
@@ -38,6 +42,9 @@ class Issuer:
     broken: dict[str, Any] = field(default_factory=dict)
     forged: bool = False
     methods: list[str] = field(default_factory=lambda: ["client_secret_basic", "client_secret_post"])
+    described: dict[str, Any] = field(default_factory=lambda: {"code_challenge_methods_supported": ["S256"]})
+    secret: str | None = CLIENT_SECRET
+    redirects: set[str] | None = None
     asked: list[dict[str, str]] = field(default_factory=list)
     spoken_to: list[dict[str, Any]] = field(default_factory=list)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -61,6 +68,7 @@ class Issuer:
                 "token_endpoint": f"{self.address}/token",
                 "jwks_uri": f"{self.address}/keys",
                 "token_endpoint_auth_methods_supported": self.methods,
+                **self.described,
             }
         )
 
@@ -70,6 +78,13 @@ class Issuer:
 
     async def authorize(self, request: Request) -> Response:
         asked = dict(request.query_params)
+        if asked["client_id"] != CLIENT_ID:
+            return Response("There is no such application.", 400)
+        if self.redirects is not None and asked["redirect_uri"] not in self.redirects:
+            return Response("Nobody is sent there.", 400)
+        if asked.get("prompt") == "none":
+            told = {"error": "login_required", "state": asked["state"]}
+            return RedirectResponse(f"{asked['redirect_uri']}?{urlencode(told)}", 302)
         self.asked.append(asked)
         code = f"code-{len(self.asked)}"
         self.codes[code] = asked
@@ -79,6 +94,8 @@ class Issuer:
     async def token(self, request: Request) -> Response:
         form = {name: str(value) for name, value in (await request.form()).items()}
         self.spoken_to.append({**form, "authorization": request.headers.get("authorization")})
+        if self.shown(form, request.headers.get("authorization")) != (CLIENT_ID, self.secret):
+            return JSONResponse({"error": "invalid_client"}, 401)
         asked = self.codes.pop(form["code"], None)
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -95,6 +112,14 @@ class Issuer:
                 "token_type": "Bearer",
             }
         )
+
+    def shown(self, form: dict[str, str], authorization: str | None) -> tuple[str | None, str | None]:
+        """The id and secret that a client shows (RFC 6749, section 2.3.1), if it does as the issuer wants."""
+        if authorization is None or "client_secret_basic" not in self.methods:
+            taken = "client_secret_post" in self.methods
+            return form.get("client_id"), form.get("client_secret") if taken else None
+        name, _, secret = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
+        return unquote_plus(name), unquote_plus(secret)
 
     def signed(self, claims: dict[str, Any], key: RSAPrivateKey) -> str:
         return jwt.encode(claims, key, "RS256", headers={"kid": "one"})
@@ -124,8 +149,10 @@ def listening(app: Any, listener: socket.socket) -> Iterator[None]:
 
 
 @contextmanager
-def an_issuer() -> Iterator[Issuer]:
+def an_issuer(issuer: Issuer | None = None) -> Iterator[Issuer]:
+    """An issuer that listens: a new one, or the one that is given, which gets its address here."""
     listener = socket.create_server(("127.0.0.1", 0))
-    issuer = Issuer(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    issuer = issuer or Issuer("")
+    issuer.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with listening(issuer.app(), listener):
         yield issuer

@@ -168,8 +168,9 @@ _EVIL = '<form method=post action="%s"><button name=decision value=approved>Win<
 
 
 def test_somebody_signs_in_at_the_issuer(
-    tmp_path: Path, sandbox: Any, issuer: Issuer, chromium: Browser
+    tmp_path: Path, sandbox: Any, issuer: Issuer, chromium: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(issuer, "secret", None)
     settings = {
         "callers_issuer": issuer.address,
         "callers_audience": ("api://crm",),

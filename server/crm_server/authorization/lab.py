@@ -36,6 +36,11 @@ class LabTokens:
     def __init__(self, callers: Mapping[str, Caller]) -> None:
         self._callers = callers
 
+    @property
+    def callers(self) -> tuple[Caller, ...]:
+        """All of them, in the order of the file."""
+        return tuple(self._callers.values())
+
     async def caller_of(self, token: str) -> Caller:
         """The caller whose token it is; see :class:`~crm_server.authorization.tokens.Tokens`."""
         digest = _digest(token)

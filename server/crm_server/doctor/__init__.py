@@ -9,6 +9,8 @@
     stored      the state and its key
     probing     one request to an address without a token: reached, trusted, and what time it is there
     network     the environment's address, clocks, the issuer of callers
+    page        who may approve on the page, and what has to be registered for it
+    page_sign_in whether the issuer signs people in to it
     signed_in   sign-in, who one is, search: what takes a token
     tables      the tables and columns that settings and policy name, as the environment has them
     rights      what the policy allows beside what Dataverse allows

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
-from crm_server.doctor import local, network, rights, signed_in, stored, tables
+from crm_server.doctor import local, network, page, page_sign_in, rights, signed_in, stored, tables
 from crm_server.doctor.context import Context
 from crm_server.doctor.outcomes import Outcome, Status, failed, skipped
 
@@ -29,6 +29,8 @@ CHECKS = (
     Check("environment", network.environment, ("settings",)),
     Check("issuer", network.issuer, ("callers",)),
     Check("public address", network.public_address, ("callers",)),
+    Check("page", page.page, ("callers",)),
+    Check("page's sign-in", page_sign_in.sign_in, ("page", "issuer")),
     Check("clock", network.clock),
     Check("sign-in", signed_in.sign_in, ("settings", "environment")),
     Check("who am i", signed_in.who_am_i, ("sign-in",)),
@@ -39,7 +41,7 @@ CHECKS = (
 )
 
 
-async def examine(context: Context) -> AsyncIterator[tuple[str, Outcome]]:
+async def examine(context: Context) -> AsyncGenerator[tuple[str, Outcome], None]:
     """The outcome of each check, by its name, as it comes."""
     ended: dict[str, Outcome] = {}
     try:

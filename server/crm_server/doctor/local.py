@@ -40,16 +40,17 @@ async def settings(context: Context) -> Outcome:
 async def callers(context: Context) -> Outcome:
     """Whether the settings of callers over HTTP are complete and go together."""
     given = context.settings
-    # What is asked here is the callers' settings alone; any application does for that.
-    application = build_application(
-        replace(given, policy="read-only", tables=(), state=None), sandbox=True, now=context.now
-    )
     try:
-        team = team_of(given, application, "/mcp")
+        # What is asked here is the callers' settings alone; any application does for that.
+        application = build_application(
+            replace(given, policy="read-only", tables=(), state=None), sandbox=True, now=context.now
+        )
+        try:
+            team = team_of(given, application, "/mcp")
+        finally:
+            await application.aclose()
     except SettingsError as error:
         return failed("the settings of callers do not go together", str(error))
-    finally:
-        await application.aclose()
     if team is None:
         return ok("nobody is told apart: this server is for one person on this machine", callers="none")
     if given.callers_file is not None:

@@ -1,10 +1,10 @@
-"""One request to an address, without a token: is it reached and trusted, and what time is it there?"""
+"""One request to an address without a token: is it reached and trusted, and what time is it there?"""
 
 from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,10 +21,14 @@ _EXPIRED, _NOT_YET, _OTHER_NAMES = 10, 9, (62, 64)
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """An answer. ``date`` is what the Date header says, ``expires`` the end of the certificate."""
+    """An answer. ``date`` is what the Date header says, ``expires`` the end of the certificate.
+
+    ``location`` is where it leads, if it leads elsewhere.
+    """
 
     status: int
     body: bytes
+    location: str | None
     date: datetime | None
     expires: datetime | None
 
@@ -38,8 +42,15 @@ class NotReachedError(Exception):
         self.todo = todo
 
 
-async def probe(address: str, setting: str) -> Reached:
-    """What an address answers to somebody without a token; ``setting`` is the one that names it.
+async def probe(
+    address: str,
+    setting: str,
+    form: Mapping[str, str] | None = None,
+    proof: tuple[str, str] | None = None,
+) -> Reached:
+    """What an address answers to somebody without a token; ``setting`` is what names it.
+
+    A form is sent to it, if one is given, with a name and password beside it.
 
     Raises:
         NotReachedError: It does not.
@@ -47,7 +58,13 @@ async def probe(address: str, setting: str) -> Reached:
     try:
         async with (
             httpx.AsyncClient(timeout=SECONDS, follow_redirects=False) as http,
-            http.stream("GET", address, headers={"Accept": "application/json"}) as answer,
+            http.stream(
+                "GET" if form is None else "POST",
+                address,
+                data=form,
+                headers={"Accept": "application/json"},
+                auth=httpx.USE_CLIENT_DEFAULT if proof is None else httpx.BasicAuth(*proof),
+            ) as answer,
         ):
             # Before the body is read: the connection is given back with its end.
             expires = _expiry(answer)
@@ -56,7 +73,7 @@ async def probe(address: str, setting: str) -> Reached:
                 body += chunk
                 if len(body) > LARGEST_ANSWER:
                     break
-            return Reached(answer.status_code, body, _date(answer), expires)
+            return Reached(answer.status_code, body, answer.headers.get("location"), _date(answer), expires)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _translated(error, httpx.URL(address).host, setting) from None
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
 from crm_server.authorization.rules import APPROVE, READ, SCOPES, WRITE
-from crm_server.pages.site import PATH
+from crm_server.pages.site import CALLBACK
 from crm_server.settings import PAGE_ROLES, SettingsError
 
 DYNAMICS_CRM = "00000007-0000-0000-c000-000000000000"
@@ -24,8 +24,6 @@ USER_IMPERSONATION = "78ce3f0f-a1ce-49c2-8cde-64b5c0896db4"
 https://learn.microsoft.com/power-apps/developer/data-platform/walkthrough-register-app-azure-active-directory
 """
 
-CALLBACK = f"{PATH}/sign-in/callback"
-"""Where the page for approvals is when the sign-in service sends a browser back to it."""
 LOCAL_CLIENTS = "http://localhost"
 """Desktop clients listen at a port of their own, which Entra ID does not compare."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from crm_server.pages.entering import Entering
 from crm_server.pages.reading import Reading
 from crm_server.pages.sealing import Cookies
 from crm_server.pages.signing_in import Client, IssuerSignIn, LabSignIn, SignIn, scopes_for
-from crm_server.pages.site import PATH, Site
+from crm_server.pages.site import CALLBACK, PATH, Site
 from crm_server.pages.visitors import Admission
 from crm_server.pages.visits import Visits
 from crm_server.settings import APPROVE as MAY_APPROVE
@@ -50,21 +51,30 @@ def pages_of(
     return {PATH: app, f"{PATH}/{{page:path}}": app}
 
 
+def client_of(settings: Settings, resource: Resource) -> Client:
+    """The page as the settings say that the issuer knows it."""
+    return Client(
+        settings.page_client_id or "",
+        settings.page_client_secret,
+        f"{settings.public_url}{CALLBACK}",
+        tuple(resource.asked(scopes_for(admission_of(settings, lab=False)))),
+    )
+
+
+def admission_of(settings: Settings, *, lab: bool) -> Admission:
+    """What lets somebody see the page; in a lab the scope is enough, as nobody gives roles but the file."""
+    return Admission({**settings.page_roles, **({APPROVE: MAY_APPROVE} if lab else {})})
+
+
 def _sign_in(settings: Settings, application: Application, tokens: Tokens, resource: Resource) -> SignIn:
     def known_roles() -> frozenset[str]:
         return frozenset().union(*(rule.roles for rule in application.crm.policy.rules))
 
     if resource.rules is None or settings.page_client_id is None:
-        # In a lab the scope is enough: nobody gives roles there but the file.
-        return LabSignIn(tokens, Admission({**settings.page_roles, APPROVE: MAY_APPROVE}, known_roles))
+        return LabSignIn(tokens, replace(admission_of(settings, lab=True), known_roles=known_roles))
     issuer = resource.rules.issuer
-    admission = Admission(settings.page_roles, known_roles)
-    client = Client(
-        settings.page_client_id,
-        settings.page_client_secret,
-        f"{settings.page_url}/sign-in/callback",
-        tuple(resource.asked(scopes_for(admission))),
-    )
+    admission = replace(admission_of(settings, lab=False), known_roles=known_roles)
+    client = client_of(settings, resource)
     rules = Rules(issuer, (client.id,), name_claim=resource.rules.name_claim)
     id_tokens = JwtTokens(rules, SigningKeys(issuer, fetch_over_http, time.monotonic))
     return IssuerSignIn(

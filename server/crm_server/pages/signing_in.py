@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import anyio
 
@@ -57,11 +57,78 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
-class _Endpoints:
+class Endpoints:
+    """Where to ask the issuer what. ``secret_in_form`` says how it wants to see a client's secret."""
+
     authorize: str
     token: str
     issuer: str
     secret_in_form: bool
+
+
+def described(issuer: Issuer, found: Mapping[str, Any]) -> Endpoints:
+    """The endpoints in an issuer's description (OpenID Connect Discovery 1.0, section 3).
+
+    Raises:
+        ValueError: It is another issuer's, or an endpoint is not at an https address.
+        KeyError: It lacks one of them.
+    """
+    address = str(found["issuer"])
+    # For many tenants Entra ID says {tenantid}: which one it is stands in the token.
+    if TENANT not in issuer.address and address not in issuer.names(None):
+        raise ValueError("the description is another issuer's")
+    # What stands for nothing else.
+    methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    return Endpoints(
+        _safe(found["authorization_endpoint"]),
+        _safe(found["token_endpoint"]),
+        address,
+        "client_secret_post" in methods,
+    )
+
+
+def sign_in_address(client: Client, endpoints: Endpoints, attempt: Attempt, **more: str) -> str:
+    """The address at the issuer that begins a sign-in; ``more`` are further parameters of it."""
+    challenge = hashlib.sha256(attempt.verifier.encode()).digest()
+    asked = {
+        "response_type": "code",
+        "response_mode": "query",
+        "client_id": client.id,
+        "redirect_uri": client.redirect,
+        "scope": " ".join(("openid", "profile", *client.scopes)),
+        "state": attempt.state,
+        "nonce": attempt.nonce,
+        "code_challenge": base64.urlsafe_b64encode(challenge).rstrip(b"=").decode(),
+        "code_challenge_method": "S256",
+        **more,
+    }
+    address = endpoints.authorize
+    return f"{address}{'&' if urlsplit(address).query else '?'}{urlencode(asked)}"
+
+
+def as_client(
+    client: Client, endpoints: Endpoints, form: Mapping[str, str]
+) -> tuple[dict[str, str], tuple[str, str] | None]:
+    """A form for the token endpoint that shows who asks: in itself, or by a name and password beside it.
+
+    RFC 6749, section 2.3.1; both of the latter are encoded as in a form.
+    """
+    told = {**form, "client_id": client.id}
+    if client.secret is None:
+        return told, None
+    if endpoints.secret_in_form:
+        return {**told, "client_secret": client.secret}, None
+    return told, (quote_plus(client.id), quote_plus(client.secret))
+
+
+def code_form(client: Client, code: str, verifier: str) -> dict[str, str]:
+    """What is sent to the token endpoint for a code, but for the client."""
+    return {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": client.redirect,
+        "code_verifier": verifier,
+    }
 
 
 class IssuerSignIn:
@@ -90,7 +157,7 @@ class IssuerSignIn:
         self._name_claim = name_claim
         self._fetch = fetch
         self._clock = clock
-        self._known: _Endpoints | None = None
+        self._known: Endpoints | None = None
         self._read: float | None = None
         self._asked: float | None = None
         self._turn = anyio.Lock()
@@ -101,20 +168,7 @@ class IssuerSignIn:
         Raises:
             IssuerUnreachableError: The issuer does not say where that is.
         """
-        challenge = hashlib.sha256(attempt.verifier.encode()).digest()
-        asked = {
-            "response_type": "code",
-            "response_mode": "query",
-            "client_id": self._client.id,
-            "redirect_uri": self._client.redirect,
-            "scope": " ".join(("openid", "profile", *self._client.scopes)),
-            "state": attempt.state,
-            "nonce": attempt.nonce,
-            "code_challenge": base64.urlsafe_b64encode(challenge).rstrip(b"=").decode(),
-            "code_challenge_method": "S256",
-        }
-        address = (await self._endpoints()).authorize
-        return f"{address}{'&' if urlsplit(address).query else '?'}{urlencode(asked)}"
+        return sign_in_address(self._client, await self._endpoints(), attempt)
 
     async def finish(self, answer: Mapping[str, str], attempt: Attempt) -> Visitor:
         """Who came back from the issuer.
@@ -155,24 +209,14 @@ class IssuerSignIn:
             raise NotAdmittedError(name)
         return visitor
 
-    async def _tokens(self, endpoints: _Endpoints, code: str, verifier: str) -> Mapping[str, Any]:
+    async def _tokens(self, endpoints: Endpoints, code: str, verifier: str) -> Mapping[str, Any]:
         import httpx
 
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self._client.redirect,
-            "client_id": self._client.id,
-            "code_verifier": verifier,
-        }
-        auth = None
-        if self._client.secret is not None and endpoints.secret_in_form:
-            form["client_secret"] = self._client.secret
-        elif self._client.secret is not None:
-            auth = httpx.BasicAuth(self._client.id, self._client.secret)
+        form, proof = as_client(self._client, endpoints, code_form(self._client, code, verifier))
+        auth = httpx.USE_CLIENT_DEFAULT if proof is None else httpx.BasicAuth(*proof)
         try:
             async with httpx.AsyncClient(timeout=_SECONDS, follow_redirects=False) as http:
-                answer = await http.post(endpoints.token, data=form, auth=auth or httpx.USE_CLIENT_DEFAULT)
+                answer = await http.post(endpoints.token, data=form, auth=auth)
         except httpx.HTTPError as error:
             raise IssuerUnreachableError(type(error).__name__) from None
         if answer.status_code >= 500:
@@ -187,13 +231,14 @@ class IssuerSignIn:
             raise SignInError("the issuer's answer has no tokens")
         return found
 
-    async def _endpoints(self) -> _Endpoints:
+    async def _endpoints(self) -> Endpoints:
         """What the issuer says of itself, which anybody may make the page ask for: so now and then only."""
         async with self._turn:
             if self._is_due():
                 self._asked = self._clock()
                 try:
-                    self._known = self._described(json.loads(await self._fetch(self._issuer.discovery)))
+                    said = json.loads(await self._fetch(self._issuer.discovery))
+                    self._known = described(self._issuer, said)
                     self._read = self._clock()
                 except (OSError, ValueError, KeyError, TypeError) as error:
                     _log.error("issuer_not_read", issuer=self._issuer.address, reason=type(error).__name__)
@@ -206,20 +251,6 @@ class IssuerSignIn:
         if self._asked is not None and now - self._asked < AGAIN_SECONDS:
             return False
         return self._read is None or now - self._read >= FRESH_SECONDS
-
-    def _described(self, found: Mapping[str, Any]) -> _Endpoints:
-        address = str(found["issuer"])
-        # For many tenants Entra ID says {tenantid}: which one it is stands in the token.
-        if TENANT not in self._issuer.address and address not in self._issuer.names(None):
-            raise ValueError("the description is another issuer's")
-        # OpenID Connect Discovery 1.0, section 3: what stands for nothing else.
-        methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
-        return _Endpoints(
-            _safe(found["authorization_endpoint"]),
-            _safe(found["token_endpoint"]),
-            address,
-            "client_secret_post" in methods,
-        )
 
 
 class LabSignIn:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 PATH = "/approvals"
+CALLBACK = f"{PATH}/sign-in/callback"
+"""Where the page is when the issuer sends a browser back to it."""
 LARGEST_FORM = 64 * 1024
 _SEARCHED = {"caller": "caller", "tool": "tool", "table": "table_name", "outcome": "outcome"}
 _NUMBER = re.compile(r"[0-9]{1,12}")
@@ -93,7 +95,7 @@ class Site:
         routes += [
             Route(f"{PATH}/sign-in", enter.begin, methods=["GET"]),
             Route(f"{PATH}/sign-in", self._lab_sign_in, methods=["POST"]),
-            Route(f"{PATH}/sign-in/callback", enter.finish, methods=["GET"]),
+            Route(CALLBACK, enter.finish, methods=["GET"]),
             Route(f"{PATH}/signed-out", self._signed_out, methods=["GET"]),
             *(Route(f"{PATH}/{name}", _file(name, kind), methods=["GET"]) for name, kind in STATIC.items()),
         ]

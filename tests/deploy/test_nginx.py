@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import pytest
+from anyio.abc import ObjectReceiveStream, SocketStream
 
 from crm_sandbox.identity.certificates import make_certificates
 from tests.web.team import MODERN, Team, team, token_of
@@ -77,27 +78,36 @@ def running(file: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def behind_nginx(tmp_path: Path) -> AsyncIterator[tuple[Team, httpx.AsyncClient, str]]:
-    """A server behind nginx: itself, a client that trusts the certificate, and nginx's address.
+async def nginx_before(upstream: str, tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
+    """nginx before this host and port: a client that trusts the certificate, and nginx's address.
 
     Only places differ from the file: ports, and paths in the temporary folder.
     """
-    async with team(tmp_path, DYNAMICS_METRICS="true") as served:
-        plain, secure = free_port(), free_port()
-        text = replaced(
-            CONFIGURATION.read_text(),
-            ("listen 8080", f"listen 127.0.0.1:{plain}"),
-            ("listen 8443", f"listen 127.0.0.1:{secure}"),
-            ("server:8321", urlsplit(served.root).netloc),
-            ("/tmp/", f"{tmp_path}/"),  # noqa: S108 - a path in the file
-            ("/dev/stdout", f"{tmp_path}/access.log"),
-        )
-        file = beside_certificates(tmp_path, text)
-        trust = ssl.create_default_context(cafile=str(tmp_path / "made" / "ca.pem"))
-        with running(file):
-            async with httpx.AsyncClient(verify=trust, timeout=20) as http:
-                await listens(secure)
-                yield served, http, f"https://127.0.0.1:{secure}"
+    plain, secure = free_port(), free_port()
+    text = replaced(
+        CONFIGURATION.read_text(),
+        ("listen 8080", f"listen 127.0.0.1:{plain}"),
+        ("listen 8443", f"listen 127.0.0.1:{secure}"),
+        ("server:8321", upstream),
+        ("/tmp/", f"{tmp_path}/"),  # noqa: S108 - a path in the file
+        ("/dev/stdout", f"{tmp_path}/access.log"),
+    )
+    file = beside_certificates(tmp_path, text)
+    trust = ssl.create_default_context(cafile=str(tmp_path / "made" / "ca.pem"))
+    with running(file):
+        async with httpx.AsyncClient(verify=trust, timeout=20) as http:
+            await listens(secure)
+            yield http, f"https://127.0.0.1:{secure}"
+
+
+@asynccontextmanager
+async def behind_nginx(tmp_path: Path) -> AsyncIterator[tuple[Team, httpx.AsyncClient, str]]:
+    """A server behind nginx: itself, a client that trusts the certificate, and nginx's address."""
+    async with (
+        team(tmp_path, DYNAMICS_METRICS="true") as served,
+        nginx_before(urlsplit(served.root).netloc, tmp_path) as (http, address),
+    ):
+        yield served, http, address
 
 
 async def listens(port: int) -> None:
@@ -158,7 +168,7 @@ async def test_plain_http_leads_to_https(tmp_path: Path) -> None:
     assert (answer.status_code, answer.headers["location"]) == (308, "https://127.0.0.1/mcp")
 
 
-async def test_events_reach_the_client_as_they_happen(tmp_path: Path) -> None:
+async def test_a_stream_of_the_server_begins_at_once(tmp_path: Path) -> None:
     params = {"_meta": MODERN, "notifications": {"toolsListChanged": True}}
     message = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params}
     headers = {
@@ -172,13 +182,54 @@ async def test_events_reach_the_client_as_they_happen(tmp_path: Path) -> None:
         async with request as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             with anyio.fail_after(5):
-                lines = answer.aiter_lines()
-                first = next(iter([line async for line in first_data(lines)]))
+                first = await anext(data_of(answer))
     assert json.loads(first)["method"].startswith("notifications/subscriptions/")
 
 
-async def first_data(lines: AsyncIterator[str]) -> AsyncIterator[str]:
-    async for line in lines:
-        if line.startswith("data:"):
-            yield line.removeprefix("data:")
-            return
+async def data_of(answer: httpx.Response) -> AsyncIterator[str]:
+    """What the events of an answer carry, as they come."""
+    async for text in answer.aiter_lines():
+        if text.startswith("data:"):
+            yield text.removeprefix("data:").strip()
+
+
+async def test_each_event_reaches_the_client_before_the_next_is_sent(tmp_path: Path) -> None:
+    give, events = anyio.create_memory_object_stream[str](1)
+    async with (
+        give,
+        events,
+        streaming(events) as upstream,
+        nginx_before(upstream, tmp_path) as (http, address),
+    ):
+        await give.send("event 0")
+        with anyio.fail_after(10):
+            async with http.stream("GET", f"{address}/mcp") as answer:
+                arrived = data_of(answer)
+                for number in range(3):
+                    assert await anext(arrived) == f"event {number}"
+                    await give.send(f"event {number + 1}")
+
+
+@asynccontextmanager
+async def streaming(events: ObjectReceiveStream[str]) -> AsyncIterator[str]:
+    """An upstream that sends events as they are given and then stays open: its host and port.
+
+    The server asks proxies not to hold its streams back, by a header. This one does not, so that it is the
+    file alone that lets events through.
+    """
+
+    async def answer(stream: SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            async for event in events:
+                await stream.send(f"data: {event}\n\n".encode())
+
+    port = free_port()
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port) as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, answer)
+        yield f"127.0.0.1:{port}"
+        tasks.cancel_scope.cancel()

@@ -135,5 +135,9 @@ async def test_a_call_that_the_client_cancels_stops_its_request(era: Era) -> Non
         tasks.start_soon(call)
         with anyio.fail_after(10):
             await crm.asked.wait()
-            scope.cancel()
+        assert not crm.left.is_set()
+        scope.cancel()
+        with anyio.move_on_after(10):
             await crm.left.wait()
+        # Asked while the connection is open: its end would stop the request in any case.
+        assert crm.left.is_set()

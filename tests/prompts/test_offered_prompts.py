@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,7 +14,6 @@ from crm_tools.filters import parse_filter
 
 TOOLS = {tool.name for tool in all_tools()}
 TOOL_LIKE = re.compile(r"`((?:list|get|create|update|delete|query|find|summarize|log|close|merge)_\w+)`")
-GUID = "11111111-2222-3333-4444-555555555555"
 
 every_prompt = pytest.mark.parametrize("prompt", load_prompts(), ids=lambda prompt: prompt.name)
 
@@ -40,17 +40,22 @@ def test_only_tools_that_exist_are_named(prompt: Prompt):
     assert set(prompt.tools) <= TOOLS
 
 
-@every_prompt
-def test_every_filter_in_the_text_can_be_read(prompt: Prompt):
-    tables = load().tables
-    tools = {table.entity_set: table for table in tables.values()}
-    table = None
-    for code in re.findall(r"`([^`]+)`", prompt.template):
+def filters_in(text: str) -> Iterator[tuple[str, str]]:
+    """The filters that a text shows, each with the entity set of the list that it names last."""
+    entity_set = ""
+    for code in re.findall(r"`([^`]+)`", text):
         if code.startswith("list_"):
-            table = tools[code.removeprefix("list_")]
-        if code.startswith("filter: "):
-            text = code.removeprefix("filter: ").replace("<accountid>", GUID)
-            parse_filter(text.replace("<last day>", "2026-12-31"), table, tables)
+            entity_set = code.removeprefix("list_")
+        if code.startswith(("filter: ", "contains(")):
+            yield entity_set, code.removeprefix("filter: ")
+
+
+def test_every_filter_in_the_texts_can_be_read():
+    tables = load().tables
+    by_set = {table.entity_set: table for table in tables.values()}
+    shown = [found for prompt in load_prompts() for found in filters_in(prompt.template)]
+    read = [parse_filter(text, by_set[entity_set], tables) for entity_set, text in shown]
+    assert [dict(one.named) for one in read] == [{"lead": {"emailaddress1"}}, {"account": {"name"}}]
 
 
 @every_prompt

@@ -30,4 +30,5 @@ CHECKS = [
 @SCHEMA.parametrize()
 @settings(derandomize=True, max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_answers_are_as_described(case: schemathesis.Case) -> None:
+    """Raises what the checks have against an answer."""
     case.call_and_validate(checks=CHECKS)

@@ -101,6 +101,7 @@ async def test_a_server_that_was_started_anew_in_between_is_not_even_noticed(
         await in_thread(server.stop)
         await in_thread(server.start)
     await write(state, limited(writes_per_minute=5), change())
+    assert len(await state.changes("ann", most=9)) == 4
     state.close()
 
 

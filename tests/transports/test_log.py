@@ -25,7 +25,10 @@ class Terminal(io.StringIO):
 
 
 class Closed(io.StringIO):
+    tried = 0
+
     def write(self, _text: str) -> int:
+        self.tried += 1
         raise BrokenPipeError
 
 
@@ -144,9 +147,11 @@ def test_libraries_are_heard_from_warnings_up(stream):
 
 
 def test_a_closed_stderr_ends_nothing():
-    configure_logging("info", Closed())
+    closed = Closed()
+    configure_logging("info", closed)
     structlog.get_logger().info("unheard")
     logging.getLogger("mcp").warning("unheard")
+    assert closed.tried == 2
 
 
 def test_logging_goes_to_stderr_and_loads_no_rich():

@@ -183,14 +183,6 @@ def test_the_certificate_is_trusted_through_its_authority_only(service):
 
 
 def test_a_client_that_goes_away_is_answered_nothing(service):
-    sent = []
-
-    async def receive():
-        return {"type": "http.disconnect"}
-
-    async def send(message):
-        sent.append(message)
-
     scope = {
         "type": "http",
         "method": "POST",
@@ -198,9 +190,23 @@ def test_a_client_that_goes_away_is_answered_nothing(service):
         "query_string": b"",
         "headers": [],
     }
-    anyio.run(service.app, scope, receive, send)
-    assert sent == []
+    assert talk(service.app, scope, {"type": "http.disconnect"}) == ["asked"]
 
 
 def test_the_lifespan_protocol_needs_nothing(service):
-    anyio.run(service.app, {"type": "lifespan"}, None, None)
+    assert talk(service.app, {"type": "lifespan"}, {"type": "lifespan.startup"}) == []
+
+
+def talk(app, scope, message):
+    """What an application does with its server, which has the same message for it each time."""
+    done = []
+
+    async def receive():
+        done.append("asked")
+        return message
+
+    async def send(message):
+        done.append(message)
+
+    anyio.run(app, scope, receive, send)
+    return done

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from crm_sandbox.identity import (
@@ -45,6 +45,8 @@ def token_of(signer, audience=ORGANISATION):
 
 
 TOKEN = token_of(signer_at())
+# What a token says is not judged before its signature is.
+NOT_OURS = {Fault.MALFORMED, Fault.UNKNOWN_SIGNER}
 
 
 def fault_of(signer, authorization, audience=ORGANISATION):
@@ -91,7 +93,7 @@ def test_a_request_without_a_bearer_token_is_told_where_to_get_one(authorization
     ],
 )
 def test_a_malformed_token_is_refused(token):
-    assert fault_of(signer_at(), f"Bearer {token}") in (Fault.MALFORMED, Fault.UNKNOWN_SIGNER)
+    assert fault_of(signer_at(), f"Bearer {token}") in NOT_OURS
 
 
 def test_a_token_counts_for_its_time_only():
@@ -132,7 +134,7 @@ def test_a_token_of_another_algorithm_is_refused(algorithm):
     header, payload, signature = TOKEN.split(".")
     changed = {**jwt.get_unverified_header(TOKEN), "alg": algorithm}
     header = base64.urlsafe_b64encode(json.dumps(changed).encode()).rstrip(b"=").decode()
-    assert fault_of(signer_at(), f"Bearer {header}.{payload}.{signature}") in set(Fault)
+    assert fault_of(signer_at(), f"Bearer {header}.{payload}.{signature}") is Fault.UNKNOWN_SIGNER
 
 
 def test_a_rolled_key_is_known_until_the_next_roll():
@@ -169,28 +171,28 @@ characters = st.sampled_from("ABCXYZabcxyz0189-_.=+/ \n\x00\u00e9!")
 @given(position=st.integers(0, len(TOKEN) - 1), new=characters)
 @example(position=len(TOKEN) - 1, new="A")
 def test_no_token_with_a_changed_character_counts(position, new):
+    assume(new != TOKEN[position])
     mutated = TOKEN[:position] + new + TOKEN[position + 1 :]
-    if mutated != TOKEN:
-        fault_of(signer_at(), f"Bearer {mutated}")
+    assert fault_of(signer_at(), f"Bearer {mutated}") in NOT_OURS
 
 
 @given(last=st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
 def test_no_other_spelling_of_a_signature_counts(last):
-    if last != TOKEN[-1]:
-        fault_of(signer_at(), f"Bearer {TOKEN[:-1]}{last}")
+    assume(last != TOKEN[-1])
+    assert fault_of(signer_at(), f"Bearer {TOKEN[:-1]}{last}") in NOT_OURS
 
 
 @given(position=st.integers(0, len(TOKEN)), new=st.text(characters, min_size=1, max_size=3))
 def test_no_token_with_something_put_in_counts(position, new):
-    fault_of(signer_at(), f"Bearer {TOKEN[:position]}{new}{TOKEN[position:]}")
+    assert fault_of(signer_at(), f"Bearer {TOKEN[:position]}{new}{TOKEN[position:]}") in NOT_OURS
 
 
 @given(start=st.integers(0, len(TOKEN) - 1), length=st.integers(1, 40))
 def test_no_token_with_something_cut_out_counts(start, length):
-    fault_of(signer_at(), f"Bearer {TOKEN[:start]}{TOKEN[start + length :]}")
+    assert fault_of(signer_at(), f"Bearer {TOKEN[:start]}{TOKEN[start + length :]}") in NOT_OURS
 
 
 @given(authorization=st.text(max_size=200))
 def test_no_text_makes_the_check_fall_over(authorization):
     for sent in (authorization, f"Bearer {authorization}", f"Bearer {authorization}.{authorization}.AA"):
-        fault_of(signer_at(), sent)
+        assert fault_of(signer_at(), sent) in {Fault.MISSING, *NOT_OURS}

@@ -31,17 +31,26 @@ PUBLIC = "https://crm.example"
 TOKENS = {
     "ann": "token-of-ann-0123456789",
     "bob": "token-of-bob-0123456789",
+    "cid": "token-of-cid-0123456789",
+    "dot": "token-of-dot-0123456789",
     "eve": "token-of-eve-0123456789",
+    "fay": "token-of-fay-0123456789",
 }
 _CALLERS = {
     "ann": '["crm.read", "crm.write"]',
     "bob": '["crm.read", "crm.write", "crm.approve"]',
+    "cid": '["crm.read", "crm.approve"]',
+    "dot": '["crm.read", "crm.write"]\nroles = ["CRM.Auditor"]',
     "eve": '["crm.read"]\nroles = ["CRM.Auditor"]',
+    "fay": '["crm.read", "crm.write", "crm.approve"]\nroles = ["Trainee"]',
 }
 
 
 def callers_file(folder: Path) -> Path:
-    """Ann's assistant asks, Bob approves, Eve may only look."""
+    """Ann's assistant asks, Bob approves, Eve may only look.
+
+    Cid approves and does not write, Dot writes and only looks. Fay does what Bob does, as a trainee.
+    """
     lines = [
         f'[{name}]\nsha256 = "{hashlib.sha256(token.encode()).hexdigest()}"\nscopes = {_CALLERS[name]}\n'
         for name, token in TOKENS.items()

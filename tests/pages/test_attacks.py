@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
-from cryptography.fernet import Fernet
 
 from crm_server.pages.answering import STATIC
 from tests.pages.house import PUBLIC, Browser, House, a_house, callers_file
@@ -74,10 +74,15 @@ async def test_a_form_of_another_kind_or_size_is_refused(house: House, bob: Brow
         path, json={"token": token, "decision": "approved"}, headers={"Origin": PUBLIC}
     )
     assert as_json.status_code == 403
-    large = await bob.send(
-        f"/plans/{plan}/decision", {"token": token, "decision": "approved", "reason": "x" * 70_000}
+    form = {"token": token, "decision": "approved"}
+    plain = await bob.http.post(
+        path, content=urlencode(form), headers={"Origin": PUBLIC, "Content-Type": "text/plain"}
     )
+    assert plain.status_code == 403
+    large = await bob.send(f"/plans/{plan}/decision", {**form, "reason": "x" * 70_000})
     assert large.status == 413
+    many = await bob.send(f"/plans/{plan}/decision", {**form, **{f"field{n}": "x" for n in range(20)}})
+    assert many.status == 403
     assert not await house.events("plan approved")
 
 
@@ -96,24 +101,16 @@ async def test_a_session_that_was_there_before_the_sign_in_is_not_taken_over(hou
 
 async def test_a_session_that_was_tampered_with_is_none(house: House, bob: Browser) -> None:
     good = bob.cookie(SESSION)
-    attempt = (await bob.open("/sign-in")).response.cookies["__Host-crm-sign-in"]
     assert good is not None
     flipped = good[:40] + ("A" if good[40] != "A" else "B") + good[41:]
     made = base64.urlsafe_b64encode(b'{"visitor": {"name": "bob"}}').decode()
-    for value in (flipped, good[:-4], made, "", "x" * 5000, attempt):
+    for value in (flipped, good[:-4], made, "", "x" * 5000):
         assert (await _with_cookie(house, value)).status_code == 303
     assert (await _with_cookie(house, good)).status_code == 200
 
 
 async def _with_cookie(house: House, value: str) -> Any:
     return await house.browser().http.get("/approvals", headers={"Cookie": f"{SESSION}={value}"})
-
-
-async def test_a_session_of_another_version_is_none(house: House) -> None:
-    key = base64.urlsafe_b64encode(house.application.crm.state.key_for("page session"))
-    for facts in ('{"visitor": {"name": "bob", "roles": [], "more": 1}}', "{}"):
-        value = Fernet(key).encrypt(facts.encode()).decode()
-        assert (await _with_cookie(house, value)).status_code == 303
 
 
 async def test_a_session_of_another_server_is_none(tmp_path: Path, house: House, bob: Browser) -> None:
@@ -201,7 +198,8 @@ async def test_every_answer_forbids_frames_foreign_parts_and_keeping(house: Hous
         assert headers["x-frame-options"] == "DENY"
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cache-control"] == "no-store"
-        assert headers["referrer-policy"] == "same-origin"
+        for name in ("referrer-policy", "cross-origin-opener-policy", "cross-origin-resource-policy"):
+            assert headers[name] == "same-origin"
 
 
 async def test_another_host_does_not_lead_here(house: House) -> None:

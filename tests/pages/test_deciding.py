@@ -104,8 +104,9 @@ async def test_whoever_may_only_look_cannot_decide(house: House) -> None:
     assert not await house.events("plan approved")
 
 
-async def test_nobody_approves_their_own(house: House, bob: Browser) -> None:
-    plan = await house.waiting_plan("bob")
+@pytest.mark.parametrize("spelling", ["bob", "Bob"])
+async def test_nobody_approves_their_own(spelling: str, house: House, bob: Browser) -> None:
+    plan = await house.waiting_plan(spelling)
     page = await bob.open(f"/plans/{plan}")
     assert "You asked for this change yourself" in page.text
     refused = await bob.send(f"/plans/{plan}/decision", {"token": page.token, "decision": "approved"})

@@ -120,6 +120,38 @@ async def test_somebody_elses_change_stays_and_the_way_is_named(house: House, bo
     assert (await house.call("get_lead", leadid=key))["record"]["subject"] == "Pencils"
 
 
+@pytest.mark.parametrize("who", ["cid", "dot"])
+async def test_taking_back_needs_somebody_who_approves_and_writes(who: str, house: House) -> None:
+    key = await house.new_lead(who)
+    changed = await house.call("update_lead", who, leadid=key, subject="Pencils")
+    browser = house.browser()
+    await browser.sign_in(who)
+    page = await browser.open(f"/changes/{changed['change_id']}")
+    assert "scopes crm.approve and crm.write" in page.text
+    token = (await browser.open("/audit")).token
+    assert (await browser.send(f"/changes/{changed['change_id']}/undo", {"token": token})).status == 403
+    assert (await house.call("get_lead", leadid=key))["record"]["subject"] == "Pencils"
+
+
+async def test_taking_back_is_judged_by_the_roles_of_the_visitor(tmp_path: Path, sandbox: Any) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        'extends = "sales-assistant"\n[[rules]]\nid = "trainees-look"\neffect = "deny"\n'
+        'actions = ["update"]\ntables = ["lead"]\nroles = ["Trainee"]\n',
+        encoding="utf-8",
+    )
+    async with a_house(sandbox, callers_file=callers_file(tmp_path), policy=str(policy)) as house:
+        key = await house.new_lead("fay")
+        changed = await house.call("update_lead", "fay", leadid=key, subject="Pencils")
+        browser = house.browser()
+        await browser.sign_in("fay")
+        token = (await browser.open(f"/changes/{changed['change_id']}")).token
+        undone = await browser.send(f"/changes/{changed['change_id']}/undo", {"token": token})
+        assert undone.status == 409
+        assert "trainees-look" in undone.text
+        assert (await house.call("get_lead", leadid=key))["record"]["subject"] == "Pencils"
+
+
 async def test_a_server_that_acts_for_each_caller_cannot_act_here(tmp_path: Path, sandbox: Any) -> None:
     async with a_house(sandbox, callers_file=callers_file(tmp_path), auth="on-behalf-of") as house:
         await house.new_lead("bob")

@@ -114,8 +114,14 @@ class Cookies:
             StateError: The key is not to be had.
         """
         facts = self._opened(self.attempt_name, cookies)
-        attempt = None if facts is None else Attempt(**facts)
-        return attempt if attempt is not None and attempt.is_live(self._moment()) else None
+        if facts is None:
+            return None
+        try:
+            attempt = Attempt(**facts)
+        except TypeError:
+            # Sealed by another version of the server, as above.
+            return None
+        return attempt if attempt.is_live(self._moment()) else None
 
     def keep_session(self, response: Response, session: Session) -> None:
         """Send a session to its browser, as used just now."""

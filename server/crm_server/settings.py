@@ -222,13 +222,23 @@ def _https(variable: str) -> Callable[[str], str]:
     """Reads an https address without a query; http is taken for this machine only."""
 
     def read(text: str) -> str:
-        parts = urlsplit(text)
-        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-        if not secure or not parts.hostname or parts.username or parts.query or parts.fragment:
+        if not _is_https(text):
             raise SettingsError(f"{variable} is an https address, such as https://crm-mcp.contoso.example.")
         return text.rstrip("/")
 
     return read
+
+
+def _is_https(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        # Brackets that do not close, or a port that is none.
+        return False
+    secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    more = parts.username or parts.query or parts.fragment
+    return secure and bool(parts.hostname) and port != 0 and not more
 
 
 def _origins(text: str) -> tuple[str, ...]:

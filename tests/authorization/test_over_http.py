@@ -252,6 +252,8 @@ def test_known_keys_serve_while_the_issuer_is_away_and_readiness_says_so_only_wi
         ({"callers_issuer": "https://id.example", "public_url": PUBLIC}, "DYNAMICS_CALLERS_AUDIENCE"),
         ({"callers_audience": "x"}, "of no use without DYNAMICS_CALLERS_ISSUER"),
         ({"callers_issuer": "http://id.example"}, "https address"),
+        ({"callers_issuer": "https://id.example:99999"}, "https address"),
+        ({"callers_issuer": "https://[id.example"}, "https address"),
         (
             {
                 "callers_issuer": "https://login.microsoftonline.com/{tenantid}/v2.0",

@@ -46,7 +46,8 @@ class Desk:
         if self.is_down:
             raise OSError("away")
         if address.endswith("openid-configuration"):
-            return json.dumps({"jwks_uri": "https://login.example/keys"}).encode()
+            said = {"issuer": self.rules.issuer.address, "jwks_uri": "https://login.example/keys"}
+            return json.dumps(said).encode()
         self.fetched += 1
         return json.dumps({"keys": [public(name) for name in self.published]}).encode()
 

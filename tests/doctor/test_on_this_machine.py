@@ -144,7 +144,7 @@ async def test_a_state_in_use_can_be_written_and_is_left_as_it_was(settings: Set
         lambda connection, _: connection.exec_driver_sql("SELECT name FROM facts").scalars().all()
     )
     state.close()
-    assert sorted(names) == ["audit_head", "audit_signer", "version"]
+    assert sorted(names) == ["audit_head", "audit_signer", "oldest taking", "version"]
 
 
 async def test_a_state_in_postgresql_is_told_without_its_password(
@@ -221,7 +221,7 @@ async def test_a_state_of_a_newer_version_fails(settings: Settings) -> None:
     state = configured_state(settings, lambda: datetime.now(UTC))
     await state.run(
         lambda connection, _: connection.exec_driver_sql(
-            "UPDATE facts SET value = '999' WHERE name = 'version'"
+            "UPDATE facts SET value = '999' WHERE name IN ('version', 'oldest taking')"
         )
     )
     state.close()

@@ -55,8 +55,8 @@ async def test_in_a_lab_those_are_named_who_may_approve_and_who_may_see(tmp_path
     page, sign_in = await looked_at(lab(tmp_path))
     assert page.status is Status.OK
     assert page.found == f"{PUBLIC}/approvals, where callers sign in by their token"
-    assert page.lines == ("may approve: bob (nobody their own)", "may only see: eve")
-    assert page.facts["who"] == {"approve": ["bob"], "see": ["eve"]}
+    assert page.lines == ("may approve: bob, cid, fay (nobody their own)", "may only see: dot, eve")
+    assert page.facts["who"] == {"approve": ["bob", "cid", "fay"], "see": ["dot", "eve"]}
     assert sign_in.status is Status.SKIPPED
 
 

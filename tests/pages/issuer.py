@@ -41,6 +41,7 @@ class Issuer:
     scopes: str = ""
     broken: dict[str, Any] = field(default_factory=dict)
     forged: bool = False
+    names_itself: bool = False
     methods: list[str] = field(default_factory=lambda: ["client_secret_basic", "client_secret_post"])
     described: dict[str, Any] = field(default_factory=lambda: {"code_challenge_methods_supported": ["S256"]})
     secret: str | None = CLIENT_SECRET
@@ -68,6 +69,7 @@ class Issuer:
                 "token_endpoint": f"{self.address}/token",
                 "jwks_uri": f"{self.address}/keys",
                 "token_endpoint_auth_methods_supported": self.methods,
+                "authorization_response_iss_parameter_supported": self.names_itself,
                 **self.described,
             }
         )

@@ -23,7 +23,7 @@ SESSION = "__Host-crm-page"
 
 @dataclass
 class OddIssuer(Issuer):
-    """``says`` stands in its description instead of the truth; one that ``moved`` leads away for its tokens."""
+    """``says`` stands in its description instead of the truth; ``moved`` leads away for tokens."""
 
     says: dict[str, Any] = field(default_factory=dict)
     moved: bool = False

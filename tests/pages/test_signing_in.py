@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -77,7 +78,9 @@ async def test_the_page_shows_its_secret_as_the_issuer_wants_it(
     (spoken,) = issuer.spoken_to
     in_form = methods == ["client_secret_post"]
     assert (spoken.get("client_secret") == CLIENT_SECRET) == in_form
-    assert (spoken["authorization"] is not None) != in_form
+    shown = f"{quote_plus(CLIENT_ID)}:{quote_plus(CLIENT_SECRET)}"
+    basic = f"Basic {base64.b64encode(shown.encode()).decode()}"
+    assert spoken["authorization"] == (None if in_form else basic)
 
 
 def _settings(issuer: Issuer, **more: Any) -> dict[str, Any]:
@@ -95,12 +98,18 @@ def _settings(issuer: Issuer, **more: Any) -> dict[str, Any]:
     [
         {"aud": "another application"},
         {"aud": [CLIENT_ID, "another"], "azp": "another"},
+        {"aud": [CLIENT_ID, "another"]},
         {"nonce": "of another sign-in"},
+        {"nonce": "half a character: \ud800"},
+        {"nonce": ["a list"]},
+        {"sub": "bob\u202e", "oid": None},
+        {"roles": {"CRM.Approver": True}},
+        {"_claim_names": {"groups": "elsewhere"}},
         {"iss": "https://issuer.example"},
         {"exp": 1_000_000_000},
         {"nbf": 4_000_000_000},
     ],
-    ids=["audience", "authorized-party", "nonce", "issuer", "expired", "not-yet-valid"],
+    ids=str,
 )
 async def test_an_id_token_that_is_not_for_this_sign_in_signs_nobody_in(
     broken: dict[str, Any], company: House, issuer: Issuer
@@ -124,6 +133,30 @@ async def test_an_answer_to_another_sign_in_is_not_taken(company: House) -> None
         query = urlencode({**facts, **wrong})
         assert (await browser.open(f"/sign-in/callback?{query}")).status == 400
     assert (await browser.open("")).status == 303
+
+
+async def test_an_issuer_that_always_names_itself_has_not_sent_an_answer_without_its_name(
+    sandbox: Any, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuer, "names_itself", True)
+    async with a_house(sandbox, **_settings(issuer)) as house:
+        browser = house.browser()
+        back = urlsplit(await to_the_issuer(browser))
+        facts = {name: values[0] for name, values in parse_qs(back.query).items()}
+        without = urlencode({name: value for name, value in facts.items() if name != "iss"})
+        assert (await browser.open(f"/sign-in/callback?{without}")).status == 400
+        assert not issuer.spoken_to
+        assert (await browser.open(f"/sign-in/callback?{urlencode(facts)}")).status == 303
+
+
+async def test_a_code_is_taken_once(company: House) -> None:
+    browser = company.browser()
+    back = await to_the_issuer(browser)
+    attempt = browser.cookie("__Host-crm-sign-in")
+    assert Page(await browser.http.get(back)).status == 303
+    assert Page(await browser.http.get(back)).status == 400
+    again = await company.browser().http.get(back, headers={"Cookie": f"__Host-crm-sign-in={attempt}"})
+    assert again.status_code == 400
 
 
 async def test_a_code_of_somebody_elses_browser_is_not_taken(company: House) -> None:

@@ -3,7 +3,9 @@
 ::
 
     rules      whom to believe: issuers, audiences, tenants, services, as the settings say
+    documents  what an issuer says of itself, fetched within size and time
     keys       the issuers' signing keys, fetched once and again when they change
+    claims     what a token says of its caller, read strictly
     tokens     a token, checked: its caller, or why it is refused
     lab        callers of a file, for a lab without an issuer
     resource   the protected resource metadata, and what a refusal says

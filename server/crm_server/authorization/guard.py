@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 
+from crm_server.authorization.claims import TokenRefusedError
 from crm_server.authorization.resource import Resource, refuse
 from crm_server.authorization.rules import READ, WRITE
-from crm_server.authorization.tokens import NotReadyError, TokenRefusedError, Tokens
+from crm_server.authorization.tokens import NotReadyError, Tokens
 from crm_server.log import get_logger
 from crm_server.sign_in.callers import SCOPE_KEY, Caller
 
@@ -77,7 +78,12 @@ class Authenticated:
 def _access_token(caller: Caller) -> AccessToken:
     claims: dict[str, Any] = {"iss": caller.issuer}
     return AccessToken(
-        token="", client_id=caller.client, scopes=sorted(caller.scopes), subject=caller.name, claims=claims
+        token="",
+        client_id=caller.client,
+        scopes=sorted(caller.scopes),
+        # Not the name: an administrator may have chosen one that two people share.
+        subject=caller.subject or caller.name,
+        claims=claims,
     )
 
 

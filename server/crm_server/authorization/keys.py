@@ -1,22 +1,18 @@
 """The signing keys of an issuer: fetched once, again when they change, and good for a while without it.
 
-OpenID Connect Discovery 1.0, and RFC 7517 (JSON Web Key).
+OpenID Connect Discovery 1.0, RFC 7517 (JSON Web Key), and RFC 7518 for the sizes of keys.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-import anyio
-
+from crm_server.authorization.documents import Fetch, document, safe_address
 from crm_server.authorization.rules import Issuer
 from crm_server.log import get_logger
-
-if TYPE_CHECKING:
-    import jwt
 
 FRESH_SECONDS = 60 * 60.0
 """So long keys are used unasked. https://learn.microsoft.com/entra/identity-platform/signing-key-rollover"""
@@ -24,11 +20,16 @@ KEPT_SECONDS = 24 * 60 * 60.0
 """So long keys serve while the issuer cannot be reached."""
 AGAIN_SECONDS = 30.0
 """An unknown key makes nobody ask more often than this."""
-LARGEST_ANSWER = 1024 * 1024
+MOST_KEYS = 500
+SMALLEST_RSA_BITS = 2048
+"""RFC 7518, section 3.3."""
+ALGORITHMS = {
+    "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    "EC": ("ES256", "ES384", "ES512"),
+}
+"""By kind of key. Nothing that takes a shared secret: a public key would be one (RFC 8725, section 2.1)."""
 
-Fetch = Callable[[str], Awaitable[bytes]]
-"""Gets what is at an address. Raises OSError where that fails."""
-
+_KIND_OF = {algorithm: kind for kind, algorithms in ALGORITHMS.items() for algorithm in algorithms}
 _log = get_logger("callers")
 
 
@@ -36,100 +37,141 @@ class KeysUnavailableError(Exception):
     """No key of the issuer is known, and the issuer cannot be asked."""
 
 
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A public key, as the library for signatures takes it, and the algorithms that it may be used with."""
+
+    public: Any
+    algorithms: tuple[str, ...]
+
+
+_Found = dict[tuple[str, str], SigningKey]
+"""By id and kind: keys of two kinds may share an id (RFC 7517, section 4.5)."""
+
+
 class SigningKeys:
-    """The keys of one issuer, by key id."""
+    """The keys of one issuer. ``clock`` tells seconds.
+
+    They are fetched by a task of its own, so that who asked first and went away takes them from nobody.
+    """
 
     def __init__(self, issuer: Issuer, fetch: Fetch, clock: Callable[[], float]) -> None:
         self._issuer = issuer
         self._fetch = fetch
         self._clock = clock
-        self._keys: Mapping[str, jwt.PyJWK] = {}
+        self._keys: Mapping[tuple[str, str], SigningKey] = {}
         self._fetched: float | None = None
         self._asked: float | None = None
-        self._turn = anyio.Lock()
+        self._under_way: asyncio.Task[None] | None = None
 
     @property
     def usable(self) -> bool:
         """Whether keys are known and not too old."""
         return self._fetched is not None and self._clock() - self._fetched < KEPT_SECONDS
 
-    async def key(self, key_id: str) -> jwt.PyJWK | None:
-        """The key of this id; None where the issuer has none.
+    async def key(self, key_id: str, algorithm: str) -> SigningKey | None:
+        """The key of this id for signatures by an algorithm of :data:`ALGORITHMS`; None if there is none.
 
         Raises:
             KeysUnavailableError: The issuer cannot be asked, and nothing is known of it.
         """
-        if self._is_due(key_id):
-            await self._refresh(key_id)
+        known = self._known(key_id, algorithm)
+        if self._is_due(known):
+            self._begin()
+        if known is None and self._under_way is not None:
+            # It may be among those that are being fetched, for whomever.
+            await asyncio.shield(self._under_way)
+            known = self._known(key_id, algorithm)
         if not self.usable:
             raise KeysUnavailableError
-        return self._keys.get(key_id)
+        return known
 
     async def warm(self) -> None:
-        """Fetch the keys, if that has not been done; a failure shows when they are needed."""
-        if self._fetched is None:
-            await self._refresh("")
+        """Fetch the keys, unless they are known well enough; a failure shows when they are needed."""
+        if not self.usable and self._is_due(None):
+            self._begin()
+        if self._under_way is not None:
+            await asyncio.shield(self._under_way)
 
-    def _is_due(self, key_id: str) -> bool:
+    def _known(self, key_id: str, algorithm: str) -> SigningKey | None:
+        return self._keys.get((key_id, _KIND_OF[algorithm])) if self.usable else None
+
+    def _is_due(self, known: SigningKey | None) -> bool:
         now = self._clock()
         if self._asked is not None and now - self._asked < AGAIN_SECONDS:
             return False
-        old = self._fetched is None or now - self._fetched >= FRESH_SECONDS
-        return old or key_id not in self._keys
+        return known is None or self._fetched is None or now - self._fetched >= FRESH_SECONDS
 
-    async def _refresh(self, key_id: str) -> None:
-        async with self._turn:
-            if not self._is_due(key_id):
-                return
+    def _begin(self) -> None:
+        if self._under_way is None:
             self._asked = self._clock()
-            try:
-                self._keys = await self._read()
-                self._fetched = self._clock()
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                _log.error("signing_keys_not_read", issuer=self._issuer.address, reason=type(error).__name__)
+            self._under_way = asyncio.create_task(self._refresh())
 
-    async def _read(self) -> dict[str, jwt.PyJWK]:
-        import jwt
+    async def _refresh(self) -> None:
+        try:
+            self._keys = await self._read()
+            self._fetched = self._clock()
+        except (OSError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            _log.error("signing_keys_not_read", issuer=self._issuer.address, reason=reason)
+        finally:
+            self._under_way = None
 
-        description = json.loads(await self._fetch(self._issuer.discovery))
-        address = description["jwks_uri"]
-        if not isinstance(address, str) or not address.startswith(
-            ("https://", "http://127.0.0.1", "http://[::1]")
-        ):
-            raise ValueError("the keys are not at an https address")
-        found: dict[str, jwt.PyJWK] = {}
-        for item in json.loads(await self._fetch(address))["keys"]:
-            # Keys of other kinds and uses may stand among them.
-            with suppress(jwt.PyJWTError):
-                if _signs(item):
-                    found[str(item["kid"])] = jwt.PyJWK(item)
+    async def _read(self) -> _Found:
+        """The keys that the issuer has now.
+
+        Raises:
+            OSError: The issuer does not answer.
+            ValueError: What it answers is no description of it, or has no key that signs.
+        """
+        description = document(await self._fetch(self._issuer.discovery))
+        if not self._issuer.is_called(description.get("issuer")):
+            raise ValueError("the description is another issuer's")
+        address = safe_address(description.get("jwks_uri"))
+        found = _signing(document(await self._fetch(address)).get("keys"))
         if not found:
             raise ValueError("the issuer has no key that signs")
         return found
 
 
+def _signing(items: Any) -> _Found:
+    if not isinstance(items, list) or len(items) > MOST_KEYS:
+        raise ValueError("no list of keys, or one without an end")
+    found: _Found = {}
+    # Keys of other kinds and uses may stand among them. Of two that cannot be told apart the first counts.
+    for item in items:
+        if isinstance(item, dict) and _signs(item) and (key := _key(item)) is not None:
+            found.setdefault((item["kid"], item["kty"]), key)
+    return found
+
+
 def _signs(item: Mapping[str, Any]) -> bool:
+    operations = item.get("key_ops", ["verify"])
     return (
         item.get("use", "sig") == "sig"
+        and isinstance(operations, list)
+        and "verify" in operations
         and item.get("kty") in ("RSA", "EC")
         and isinstance(item.get("kid"), str)
+        and "d" not in item  # Its private part: whoever reads it could sign.
     )
 
 
-async def fetch_over_http(address: str) -> bytes:
-    """What is at an address, without following it elsewhere.
-
-    Raises:
-        OSError: It cannot be had.
-    """
-    import httpx
+def _key(item: Mapping[str, Any]) -> SigningKey | None:
+    import jwt
 
     try:
-        async with httpx.AsyncClient(timeout=10.0, follow_redirects=False) as http:
-            answer = await http.get(address, headers={"Accept": "application/json"})
-            answer.raise_for_status()
-    except httpx.HTTPError as error:
-        raise OSError(type(error).__name__) from error
-    if len(answer.content) > LARGEST_ANSWER:
-        raise OSError("the answer is too large")
-    return answer.content
+        key = jwt.PyJWK(dict(item))
+    except (jwt.PyJWTError, TypeError, ValueError, OverflowError):
+        return None
+    kind = item["kty"]
+    # A key on a curve has one algorithm; that of an RSA key is any, unless the issuer says which.
+    named = kind == "EC" or item.get("alg") is not None
+    algorithms = _taken((key.algorithm_name,), kind) if named else ALGORITHMS[kind]
+    if not algorithms or (kind == "RSA" and key.key.key_size < SMALLEST_RSA_BITS):
+        return None
+    return SigningKey(key.key, algorithms)
+
+
+def _taken(algorithms: Iterable[str], kind: str) -> tuple[str, ...]:
+    return tuple(one for one in algorithms if one in ALGORITHMS[kind])

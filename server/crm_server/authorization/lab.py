@@ -19,8 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from crm_server.authorization.claims import TokenRefusedError
 from crm_server.authorization.rules import READ, SCOPES
-from crm_server.authorization.tokens import TokenRefusedError
 from crm_server.settings import SettingsError, did_you_mean
 from crm_server.sign_in.callers import Caller
 

@@ -42,6 +42,13 @@ class Issuer:
         address = self.address.replace(TENANT, "organizations")
         return f"{address.rstrip('/')}/.well-known/openid-configuration"
 
+    def is_called(self, said: object) -> bool:
+        """Whether that is what its own description may call it (OpenID Connect Discovery 1.0, section 4.3).
+
+        For many tenants Entra ID says {tenantid}: which one it is stands in the token.
+        """
+        return isinstance(said, str) and said in self.names(None) | {self.address}
+
     def names(self, tenant: str | None) -> frozenset[str]:
         """What a token of this tenant may call its issuer.
 

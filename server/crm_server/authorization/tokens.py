@@ -7,25 +7,29 @@ https://learn.microsoft.com/entra/identity-platform/access-token-claims-referenc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
-from crm_server.authorization.keys import KeysUnavailableError, SigningKeys
+from crm_server.authorization.claims import (
+    SERVICE_PREFIX,
+    TokenRefusedError,
+    caller_name,
+    check_times,
+    client_of,
+    is_service,
+    roles_of,
+    scopes_of,
+)
+from crm_server.authorization.keys import ALGORITHMS, KeysUnavailableError, SigningKey, SigningKeys
 from crm_server.authorization.rules import SCOPES, Rules
 from crm_server.sign_in.callers import Caller
 
 LONGEST_TOKEN = 16 * 1024
 LEEWAY_SECONDS = 60
-_ALGORITHMS = {
-    "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    "EC": ("ES256", "ES384", "ES512"),
-}
-"""By kind of key. Nothing that takes a shared secret: a public key would be one (RFC 8725, section 2.1)."""
-
-
-class TokenRefusedError(Exception):
-    """The token is not one of a caller. The message is for the log."""
+_TAKEN = frozenset(algorithm for algorithms in ALGORITHMS.values() for algorithm in algorithms)
+_TYPES = ("jwt", "at+jwt", "application/at+jwt")
+"""What a token may call itself: Entra ID says JWT of all of its own, others as RFC 9068 wants.
+A logout token, say, is signed by the same key for the same audience (RFC 8725, section 3.11)."""
 
 
 class NotReadyError(Exception):
@@ -55,10 +59,8 @@ class JwtTokens:
     async def caller_of(self, token: str) -> Caller:
         """The caller whose token it is; see :class:`Tokens`."""
         claims = await self.claims(token)
-        scopes = frozenset(words(claims.get("scp", claims.get("scope"))))
-        roles = frozenset(words(claims.get("roles"))) | frozenset(words(claims.get("groups")))
-        client = str(claims.get("azp") or claims.get("appid") or claims.get("client_id") or "")
-        if _is_service(claims):
+        scopes, roles, client = scopes_of(claims), roles_of(claims), client_of(claims)
+        if is_service(claims):
             return self._service(claims, client, roles | scopes)
         return Caller(
             name=caller_name(claims, self._rules.name_claim),
@@ -76,7 +78,7 @@ class JwtTokens:
         if role is None:
             raise TokenRefusedError("an application that is not among the services")
         return Caller(
-            name=f"service:{client}",
+            name=f"{SERVICE_PREFIX}{client}",
             client=client,
             issuer=str(claims["iss"]),
             roles=frozenset({role}),
@@ -98,7 +100,7 @@ class JwtTokens:
         try:
             header = jwt.get_unverified_header(token)
             unverified = jwt.decode(token, options={"verify_signature": False})
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, RecursionError):
             raise TokenRefusedError("no signed JWT") from None
         key = await self._key(header)
         tenant = unverified.get("tid")
@@ -106,10 +108,10 @@ class JwtTokens:
         if not issuers:
             raise TokenRefusedError("of a tenant that is not let in")
         try:
-            return jwt.decode(
+            claims: Mapping[str, Any] = jwt.decode(
                 token,
-                key,
-                algorithms=list(_ALGORITHMS[key.key_type]),
+                key.public,
+                algorithms=list(key.algorithms),
                 audience=list(self._rules.audiences),
                 issuer=list(issuers),
                 leeway=LEEWAY_SECONDS,
@@ -117,15 +119,22 @@ class JwtTokens:
             )
         except jwt.PyJWTError as error:
             raise TokenRefusedError(_REASONS.get(type(error).__name__, type(error).__name__)) from None
+        check_times(claims)
+        if claims.get("cnf") is not None:
+            # Stolen from whoever can show the key, it is no bearer's (RFC 9449, section 7.1; RFC 8705).
+            raise TokenRefusedError("bound to a key that nobody has shown")
+        return claims
 
-    async def _key(self, header: Mapping[str, Any]) -> Any:
-        key_id, algorithm = header.get("kid"), header.get("alg")
-        if algorithm not in {name for names in _ALGORITHMS.values() for name in names}:
+    async def _key(self, header: Mapping[str, Any]) -> SigningKey:
+        key_id, algorithm, kind = header.get("kid"), header.get("alg"), header.get("typ", "JWT")
+        if not isinstance(kind, str) or kind.lower() not in _TYPES:
+            raise TokenRefusedError("of another type")
+        if not isinstance(algorithm, str) or algorithm not in _TAKEN:
             raise TokenRefusedError("signed by an algorithm that is not taken")
         if not isinstance(key_id, str):
             raise TokenRefusedError("without the id of its key")
         try:
-            key = await self._keys.key(key_id)
+            key = await self._keys.key(key_id, algorithm)
         except KeysUnavailableError:
             raise NotReadyError from None
         if key is None:
@@ -141,34 +150,3 @@ _REASONS = {
     "InvalidSignatureError": "with a wrong signature",
     "MissingRequiredClaimError": "without a claim that is needed",
 }
-
-
-def words(value: Any) -> Iterable[str]:
-    """A claim that is a text of words, or a list of them."""
-    if isinstance(value, str):
-        return value.split()
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else ()
-
-
-def _is_service(claims: Mapping[str, Any]) -> bool:
-    """Whether the token is an application's own, on nobody's behalf: it is then its own subject.
-
-    RFC 9068, section 2.2, and https://learn.microsoft.com/entra/identity-platform/optional-claims-reference
-    (idtyp).
-    """
-    if "idtyp" in claims:
-        return bool(claims["idtyp"] == "app")
-    subject = claims.get("sub")
-    return "scp" not in claims and bool(subject == claims.get("oid") or subject == claims.get("client_id"))
-
-
-def caller_name(claims: Mapping[str, Any], claim: str | None) -> str:
-    """What names a caller for good: object id and tenant, or subject and issuer."""
-    if claim is not None:
-        value = claims.get(claim)
-        if not isinstance(value, str) or not value.strip():
-            raise TokenRefusedError("without the claim that names callers")
-        return value.strip().casefold()
-    if isinstance(claims.get("oid"), str) and isinstance(claims.get("tid"), str):
-        return f"{claims['oid']}@{claims['tid']}"
-    return f"{claims['sub']}@{urlsplit(str(claims['iss'])).hostname}"

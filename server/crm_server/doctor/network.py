@@ -8,7 +8,8 @@ import time
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from crm_server.authorization.keys import SigningKeys, fetch_over_http
+from crm_server.authorization.documents import fetch_over_http
+from crm_server.authorization.keys import SigningKeys
 from crm_server.dataverse.addresses import PrivateAddressError, refuse_private, resolve
 from crm_server.doctor.context import Context
 from crm_server.doctor.outcomes import Outcome, advised, failed, ok, skipped, warning
@@ -81,7 +82,7 @@ async def issuer(context: Context) -> Outcome:
             f"there is no description of an issuer at {who.discovery}",
             "Set DYNAMICS_CALLERS_ISSUER to what stands as iss in callers' tokens.",
         )
-    if said not in who.names(None) | {who.address}:
+    if not who.is_called(said):
         return failed(
             f"the issuer calls itself {said[:200]!r}, so tokens name another issuer than the settings",
             "Set DYNAMICS_CALLERS_ISSUER to that name, if it is the one you mean.",

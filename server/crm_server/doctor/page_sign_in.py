@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from crm_server.authorization.documents import document
 from crm_server.authorization.resource import Resource
 from crm_server.authorization.rules import Rules
 from crm_server.doctor.context import Context
@@ -39,7 +40,7 @@ async def sign_in(context: Context) -> Outcome:
     rules = rules_of(given)
     client = client_of(given, Resource(given.public_url or "", rules))
     try:
-        said = json.loads((await probe(rules.issuer.discovery, "DYNAMICS_CALLERS_ISSUER")).body)
+        said = document((await probe(rules.issuer.discovery, "DYNAMICS_CALLERS_ISSUER")).body)
         endpoints = described(rules.issuer, said)
         found = (
             _described_well(said, client, rules),
@@ -48,7 +49,7 @@ async def sign_in(context: Context) -> Outcome:
         )
     except NotReachedError as error:
         return failed(error.found, error.todo)
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         return failed(
             "the issuer does not describe where people sign in and where codes are redeemed, by https",
             "Use an issuer with OpenID Connect's authorization code flow, or remove DYNAMICS_PAGE_CLIENT_ID.",

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from crm_server.authorization.keys import SigningKeys, fetch_over_http
+from crm_server.authorization.documents import fetch_over_http
+from crm_server.authorization.keys import SigningKeys
 from crm_server.authorization.rules import APPROVE, Rules
 from crm_server.authorization.tokens import JwtTokens, Tokens
 from crm_server.pages.acting import Acting

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import RedirectResponse
 
-from crm_server.authorization.tokens import NotReadyError, TokenRefusedError
+from crm_server.authorization.claims import TokenRefusedError
+from crm_server.authorization.tokens import NotReadyError
 from crm_server.log import get_logger
 from crm_server.pages.answering import RefusalError, Templates
 from crm_server.pages.signing_in import (

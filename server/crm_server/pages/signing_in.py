@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,16 +17,16 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 
 import anyio
 
-from crm_server.authorization.keys import AGAIN_SECONDS, FRESH_SECONDS, Fetch
-from crm_server.authorization.rules import SCOPES, TENANT, Issuer
-from crm_server.authorization.tokens import JwtTokens, Tokens, caller_name, words
+from crm_server.authorization.claims import caller_name, roles_of
+from crm_server.authorization.documents import FETCH_SECONDS, Fetch, content_of, document, safe_address
+from crm_server.authorization.keys import AGAIN_SECONDS, FRESH_SECONDS
+from crm_server.authorization.rules import SCOPES, Issuer
+from crm_server.authorization.tokens import JwtTokens, Tokens
 from crm_server.log import get_logger
 from crm_server.pages.sealing import Attempt
 from crm_server.pages.visitors import Admission, Visitor
 
-_SECONDS = 10.0
 _log = get_logger("pages")
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class SignInError(Exception):
@@ -64,26 +63,26 @@ class Endpoints:
     token: str
     issuer: str
     secret_in_form: bool
+    names_itself: bool
+    """Whether it stands in each of its answers (RFC 9207, section 3)."""
 
 
 def described(issuer: Issuer, found: Mapping[str, Any]) -> Endpoints:
     """The endpoints in an issuer's description (OpenID Connect Discovery 1.0, section 3).
 
     Raises:
-        ValueError: It is another issuer's, or an endpoint is not at an https address.
-        KeyError: It lacks one of them.
+        ValueError: It is another issuer's, lacks an endpoint, or has one that is not at an https address.
     """
-    address = str(found["issuer"])
-    # For many tenants Entra ID says {tenantid}: which one it is stands in the token.
-    if TENANT not in issuer.address and address not in issuer.names(None):
+    if not issuer.is_called(found.get("issuer")):
         raise ValueError("the description is another issuer's")
     # What stands for nothing else.
     methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     return Endpoints(
-        _safe(found["authorization_endpoint"]),
-        _safe(found["token_endpoint"]),
-        address,
-        "client_secret_post" in methods,
+        safe_address(found.get("authorization_endpoint")),
+        safe_address(found.get("token_endpoint")),
+        str(found["issuer"]),
+        secret_in_form=isinstance(methods, list) and "client_secret_post" in methods,
+        names_itself=found.get("authorization_response_iss_parameter_supported") is True,
     )
 
 
@@ -183,7 +182,8 @@ class IssuerSignIn:
         if not _same(answer.get("state", ""), attempt.state):
             raise SignInError("an answer to another sign-in")
         endpoints = await self._endpoints()
-        if "iss" in answer and answer["iss"] != endpoints.issuer:
+        # One that says that it always names itself has not sent an answer without its name.
+        if answer.get("iss", "" if endpoints.names_itself else endpoints.issuer) != endpoints.issuer:
             raise SignInError("an answer of another issuer")
         if "error" in answer:
             raise SignInError("refused by the issuer", "The sign-in service refused the sign-in.")
@@ -193,18 +193,19 @@ class IssuerSignIn:
         claims = await self._id_tokens.claims(_text(tokens, "id_token"))
         if not _same(str(claims.get("nonce", "")), attempt.nonce):
             raise SignInError("an ID token for another sign-in")
-        if claims.get("azp", self._client.id) != self._client.id:
+        # Where it is for others too, it has to say that it was given to this page (section 3.1.3.7).
+        alone = claims["aud"] in (self._client.id, [self._client.id])
+        if claims.get("azp", self._client.id if alone else None) != self._client.id:
             raise SignInError("an ID token for another application")
         return await self._visitor(claims, tokens)
 
     async def _visitor(self, claims: Mapping[str, Any], tokens: Mapping[str, Any]) -> Visitor:
         name = caller_name(claims, self._name_claim)
-        roles = {*words(claims.get("roles")), *words(claims.get("groups"))}
         scopes: frozenset[str] = frozenset()
         if self._client.scopes:
             scopes = (await self._access_tokens.caller_of(_text(tokens, "access_token"))).scopes
         shown = str(claims.get("name") or claims.get("preferred_username") or name)
-        visitor = self._admission.visitor(name, shown, roles, scopes)
+        visitor = self._admission.visitor(name, shown, roles_of(claims), scopes)
         if visitor is None:
             raise NotAdmittedError(name)
         return visitor
@@ -215,21 +216,22 @@ class IssuerSignIn:
         form, proof = as_client(self._client, endpoints, code_form(self._client, code, verifier))
         auth = httpx.USE_CLIENT_DEFAULT if proof is None else httpx.BasicAuth(*proof)
         try:
-            async with httpx.AsyncClient(timeout=_SECONDS, follow_redirects=False) as http:
-                answer = await http.post(endpoints.token, data=form, auth=auth)
-        except httpx.HTTPError as error:
+            with anyio.fail_after(FETCH_SECONDS):
+                async with (
+                    httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=False) as http,
+                    http.stream("POST", endpoints.token, data=form, auth=auth) as answer,
+                ):
+                    content = await content_of(answer)
+        except (httpx.HTTPError, OSError) as error:
             raise IssuerUnreachableError(type(error).__name__) from None
         if answer.status_code >= 500:
             raise IssuerUnreachableError(f"status {answer.status_code}")
         if answer.status_code != 200:
             raise SignInError(f"the issuer gave no tokens for the code: status {answer.status_code}")
         try:
-            found = answer.json()
+            return document(content)
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise SignInError("the issuer's answer has no tokens")
-        return found
+            raise SignInError("the issuer's answer has no tokens") from None
 
     async def _endpoints(self) -> Endpoints:
         """What the issuer says of itself, which anybody may make the page ask for: so now and then only."""
@@ -237,11 +239,12 @@ class IssuerSignIn:
             if self._is_due():
                 self._asked = self._clock()
                 try:
-                    said = json.loads(await self._fetch(self._issuer.discovery))
+                    said = document(await self._fetch(self._issuer.discovery))
                     self._known = described(self._issuer, said)
                     self._read = self._clock()
-                except (OSError, ValueError, KeyError, TypeError) as error:
-                    _log.error("issuer_not_read", issuer=self._issuer.address, reason=type(error).__name__)
+                except (OSError, ValueError) as error:
+                    reason = str(error) or type(error).__name__
+                    _log.error("issuer_not_read", issuer=self._issuer.address, reason=reason)
         if self._known is None:
             raise IssuerUnreachableError("its description is not known")
         return self._known
@@ -283,7 +286,8 @@ def scopes_for(admission: Admission) -> tuple[str, ...]:
 
 
 def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
+    # What comes from outside may hold half of a character, which has no bytes of its own.
+    return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode())
 
 
 def _text(tokens: Mapping[str, Any], name: str) -> str:
@@ -291,10 +295,3 @@ def _text(tokens: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise SignInError(f"the issuer's answer has no {name}")
     return value
-
-
-def _safe(address: Any) -> str:
-    parts = urlsplit(str(address))
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise ValueError("an address that is not https")
-    return str(address)

@@ -6,7 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from crm_server.authorization.keys import SigningKeys, fetch_over_http
+from crm_server.authorization.documents import fetch_over_http
+from crm_server.authorization.keys import SigningKeys
 from crm_server.authorization.lab import read_lab
 from crm_server.authorization.resource import Resource
 from crm_server.authorization.rules import READ, TENANT, WRITE, Issuer, Rules

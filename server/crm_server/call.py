@@ -32,6 +32,8 @@ from crm_tools.rendering import rendered
 _LITTLE = 3
 """So few left of a limit are told in the answer itself."""
 
+UNDO = "undo_change"
+
 LARGEST_ANSWER = 400_000
 """Characters of an answer. Hosts cut far earlier; over SSE the SDK's client takes no event of a megabyte."""
 
@@ -145,6 +147,15 @@ class Caller:
             raise
         return await self._called(tool, arguments, principal, approver, tell)
 
+    async def undo(self, change_id: str, principal: Principal, approver: Approver) -> CallAnswer:
+        """Take a change back, whoever made it: for people who look after all callers.
+
+        Raises:
+            UnknownToolError: The policy offers no tool for it.
+            InputNeededError: As :meth:`call`.
+        """
+        return await self._called(self.tool(UNDO), {"change_id": change_id}, principal, approver, of_all=True)
+
     async def consult(
         self, tool: AnyTool, arguments: Mapping[str, Any], principal: Principal, approver: Approver
     ) -> CallAnswer:
@@ -165,13 +176,15 @@ class Caller:
         principal: Principal,
         approver: Approver,
         tell: Tell = untold,
+        *,
+        of_all: bool = False,
     ) -> CallAnswer:
         request_id = uuid4().hex[:12]
         trail = Trail(tool.about, tool.effect, tool.name, request_id)
         crm_request_id.set(None)
         started = time.perf_counter()
         with bound(request_id=request_id, **trace_id()):
-            session = Session(self._crm, principal, approver, trail, tell=tell)
+            session = Session(self._crm, principal, approver, trail, tell=tell, of_all=of_all)
             try:
                 answer = await self._run(tool, arguments, session)
             except InputNeededError:

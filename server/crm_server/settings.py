@@ -70,6 +70,7 @@ class Settings:
     page_client_id: str | None = None
     page_client_secret: str | None = field(default=None, repr=False)
     page_roles: Mapping[str, str] = field(default_factory=lambda: dict(PAGE_ROLES))
+    page_undo: bool = False
     approve_on_page: bool = False
     approve_own: bool = False
     origins: tuple[str, ...] = ()
@@ -277,6 +278,7 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "callers_services": _services,
     "callers_file": lambda text: Path(text).expanduser(),
     "page_roles": _page_roles,
+    "page_undo": lambda text: _yes_or_no("DYNAMICS_PAGE_UNDO", text),
     "approve_on_page": lambda text: _yes_or_no("DYNAMICS_APPROVE_ON_PAGE", text),
     "approve_own": lambda text: _yes_or_no("DYNAMICS_APPROVE_OWN", text),
     "origins": _origins,

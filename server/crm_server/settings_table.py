@@ -155,6 +155,12 @@ SETTINGS = (
         "CRM.Approver=approve,CRM.Auditor=see",
     ),
     Setting(
+        "DYNAMICS_PAGE_UNDO",
+        "page_undo",
+        "true if the page asks approvers for crm.write at the issuer, so that they can take changes back",
+        "true",
+    ),
+    Setting(
         "DYNAMICS_APPROVE_ON_PAGE",
         "approve_on_page",
         "true if changes are approved on the page only, and never by the caller at the client",

@@ -12,6 +12,7 @@ from sqlalchemy import update
 from crm_server.policy.load import load_policy
 from crm_server.state.proposals import Proposal
 from crm_server.state.schema import EVENTS
+from crm_tools.operations import Action
 from tests.pages.house import Browser, House, a_house, callers_file
 
 pytestmark = pytest.mark.anyio
@@ -110,24 +111,38 @@ async def test_an_approver_takes_their_own_change_back(house: House, bob: Browse
     assert "It was taken back by change" in again.text
 
 
-async def test_somebody_elses_change_stays_and_the_way_is_named(house: House, bob: Browser) -> None:
-    key = await house.new_lead()
+async def test_an_approver_takes_somebody_elses_change_back_as_a_change_of_their_own(
+    house: House, bob: Browser
+) -> None:
+    key = await house.new_lead(subject="Pens")
     changed = await house.call("update_lead", leadid=key, subject="Pencils")
     page = await bob.open(f"/changes/{changed['change_id']}")
-    assert f"Have the assistant of ann call undo_change with change_id {changed['change_id']}" in page.text
-    token = (await bob.open("/audit")).token
-    assert (await bob.send(f"/changes/{changed['change_id']}/undo", {"token": token})).status == 403
-    assert (await house.call("get_lead", leadid=key))["record"]["subject"] == "Pencils"
+    undone = await bob.send(f"/changes/{changed['change_id']}/undo", {"token": page.token})
+    assert "The change was taken back" in undone.text
+    assert (await house.call("get_lead", leadid=key))["record"]["subject"] == "Pens"
+    (undo, *_) = await house.application.crm.state.changes("bob", most=5)
+    assert (undo.undo_of, undo.record, undo.action) == (changed["change_id"], key, Action.UPDATE)
+    events = [event for event in await house.events("write begun") if event.get("change") == undo.id]
+    assert [event["caller"] for event in events] == ["bob"]
 
 
-@pytest.mark.parametrize("who", ["cid", "dot"])
-async def test_taking_back_needs_somebody_who_approves_and_writes(who: str, house: House) -> None:
-    key = await house.new_lead(who)
-    changed = await house.call("update_lead", who, leadid=key, subject="Pencils")
+async def test_by_way_of_an_assistant_an_approver_takes_back_their_own_only(house: House) -> None:
+    changed = await house.call("update_lead", leadid=await house.new_lead(), subject="Pencils")
+    refused = await house.call("undo_change", "bob", change_id=changed["change_id"])
+    assert "no change of yours" in refused["error"]["message"]
+
+
+@pytest.mark.parametrize("maker", ["own", "another's"])
+@pytest.mark.parametrize("who", ["cid", "dot", "eve"])
+async def test_taking_back_needs_somebody_who_approves_and_writes(who: str, maker: str, house: House) -> None:
+    by = who if maker == "own" else "ann"
+    key = await house.new_lead(by)
+    changed = await house.call("update_lead", by, leadid=key, subject="Pencils")
     browser = house.browser()
     await browser.sign_in(who)
     page = await browser.open(f"/changes/{changed['change_id']}")
-    assert "scopes crm.approve and crm.write" in page.text
+    assert "an approver and the scope crm.write" in page.text
+    assert f"have the assistant of {by} call undo_change with change_id {changed['change_id']}" in page.text
     token = (await browser.open("/audit")).token
     assert (await browser.send(f"/changes/{changed['change_id']}/undo", {"token": token})).status == 403
     assert (await house.call("get_lead", leadid=key))["record"]["subject"] == "Pencils"
@@ -152,7 +167,9 @@ async def test_taking_back_is_judged_by_the_roles_of_the_visitor(tmp_path: Path,
         assert (await house.call("get_lead", leadid=key))["record"]["subject"] == "Pencils"
 
 
-async def test_a_server_that_acts_for_each_caller_cannot_act_here(tmp_path: Path, sandbox: Any) -> None:
+async def test_a_server_that_acts_for_each_caller_acts_here_only_if_it_asks_for_their_sign_in(
+    tmp_path: Path, sandbox: Any
+) -> None:
     async with a_house(sandbox, callers_file=callers_file(tmp_path), auth="on-behalf-of") as house:
         await house.new_lead("bob")
         change = (await house.application.crm.state.changes("bob", most=1))[0]
@@ -160,6 +177,7 @@ async def test_a_server_that_acts_for_each_caller_cannot_act_here(tmp_path: Path
         await browser.sign_in("bob")
         page = await browser.open(f"/changes/{change.id}")
         assert "under each caller&#39;s own sign-in" in page.text
+        assert "DYNAMICS_PAGE_UNDO=true" in page.text
         token = page.token
         assert (await browser.send(f"/changes/{change.id}/undo", {"token": token})).status == 403
 

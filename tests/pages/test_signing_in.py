@@ -12,12 +12,15 @@ import pytest
 
 from crm_server.authorization import rules
 from crm_server.authorization.keys import SigningKeys
+from crm_server.authorization.resource import Resource
 from crm_server.authorization.rules import Rules
 from crm_server.authorization.tokens import JwtTokens
+from crm_server.pages.configured import client_of
 from crm_server.pages.sealing import Attempt
 from crm_server.pages.signing_in import Client, IssuerSignIn, IssuerUnreachableError
 from crm_server.pages.visitors import Admission
-from crm_server.settings import SettingsError, read_settings
+from crm_server.settings import Settings, SettingsError, read_settings
+from crm_server.web.configured import rules_of
 from tests.pages.house import PUBLIC, Browser, House, Page, a_house, callers_file
 from tests.pages.issuer import CLIENT_ID, CLIENT_SECRET, Issuer
 
@@ -322,3 +325,65 @@ async def test_a_server_below_a_path_links_below_it(tmp_path: Path, sandbox: Any
         browser = Browser(house.app, PUBLIC)
         assert (await browser.sign_in("bob")).response.headers["location"] == "/crm/approvals"
         assert 'href="/crm/approvals/audit"' in (await browser.open("")).text
+
+
+async def _changed_by_ann(house: House) -> str:
+    changed = await house.call("update_lead", leadid=await house.new_lead(), subject="Pencils")
+    return str(changed["change_id"])
+
+
+async def test_with_the_setting_the_page_asks_for_writing_and_takes_back_with_what_it_was_given(
+    sandbox: Any, issuer: Issuer
+) -> None:
+    issuer.scopes = "crm.read crm.write"
+    async with a_house(sandbox, **_settings(issuer, page_undo=True, auth="on-behalf-of")) as house:
+        browser = house.browser()
+        await signed_in(browser)
+        assert issuer.asked[0]["scope"] == "openid profile crm.write"
+        first, second = await _changed_by_ann(house), await _changed_by_ann(house)
+        token = (await browser.open(f"/changes/{first}")).token
+        undone = await browser.send(f"/changes/{first}/undo", {"token": token})
+        assert "The change was taken back" in undone.text
+        assert (await house.events("write begun"))[-1]["caller"] == "bob@127.0.0.1"
+        state = house.application.crm.state
+        await state.run(lambda connection, _: connection.exec_driver_sql("DELETE FROM tokens"))
+        refused = await browser.send(f"/changes/{second}/undo", {"token": token})
+        assert (refused.status, "Sign out and in again" in refused.text) == (403, True)
+
+
+async def test_an_access_token_of_somebody_else_is_not_kept(sandbox: Any, issuer: Issuer) -> None:
+    issuer.scopes, issuer.broken = "crm.write", {"sub": "eve"}
+    async with a_house(sandbox, **_settings(issuer, page_undo=True, auth="on-behalf-of")) as house:
+        browser = house.browser()
+        await signed_in(browser)
+        change = await _changed_by_ann(house)
+        token = (await browser.open(f"/changes/{change}")).token
+        assert (await browser.send(f"/changes/{change}/undo", {"token": token})).status == 403
+
+
+async def test_without_the_scope_nothing_is_taken_back(sandbox: Any, issuer: Issuer) -> None:
+    issuer.scopes = "crm.read"
+    async with a_house(sandbox, **_settings(issuer, page_undo=True)) as house:
+        browser = house.browser()
+        await signed_in(browser)
+        page = await browser.open(f"/changes/{await _changed_by_ann(house)}")
+        assert "the scope crm.write" in page.text
+
+
+@pytest.mark.parametrize(
+    ("client_id", "asked"),
+    [
+        # An application asks Entra ID for itself by its id (AADSTS90009), and for others by their URI.
+        ("11111111-2222-4333-8444-555555555555", "11111111-2222-4333-8444-555555555555/crm.write"),
+        ("99999999-2222-4333-8444-555555555555", "api://crm/crm.write"),
+    ],
+)
+def test_entra_is_asked_for_scopes_by_whose_they_are(client_id: str, asked: str) -> None:
+    settings = Settings(
+        public_url=PUBLIC,
+        callers_issuer="https://login.microsoftonline.com/TENANT/v2.0",
+        callers_audience=("api://crm", "11111111-2222-4333-8444-555555555555"),
+        page_client_id=client_id,
+        page_undo=True,
+    )
+    assert client_of(settings, Resource(PUBLIC, rules_of(settings))).scopes == (asked,)

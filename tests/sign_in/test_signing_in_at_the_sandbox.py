@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,11 +14,9 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from crm_sandbox.identity import DEFAULT_PUBLIC_CLIENT_ID
 from crm_tools.errors import SignInError
 from tests.interaction.connecting import environment
-from tests.sandbox.identity.identity_service import REDIRECT_URI, form_of, new_session, redirected
-from tests.sign_in.hosted_sandbox import ask, settings
+from tests.sign_in.hosted_sandbox import ask, settings, team_process, token_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("trusted")]
 
@@ -86,7 +82,7 @@ async def test_callers_over_http_act_with_their_own_rights(
     sandbox: Mapping[str, str], address: str, caller: str | None
 ) -> None:
     known = caller == "Casey Reader"
-    token = _token_of(caller, sandbox) if caller and known else "x" * 40
+    token = token_of(caller, sandbox) if caller and known else "x" * 40
     headers = {"Authorization": f"Bearer {token}"} if caller else {}
     async with (
         httpx2.AsyncClient(headers=headers) as http,
@@ -102,33 +98,14 @@ async def test_callers_over_http_act_with_their_own_rights(
 @pytest.fixture
 def team_address(sandbox: Mapping[str, str], tmp_path: Path) -> Iterator[str]:
     """The address of a server that knows its callers by their tokens, and acts on their behalf."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    client_id, tenant = sandbox["DYNAMICS_CLIENT_ID"], sandbox["DYNAMICS_TENANT_ID"]
-    team = {
-        "DYNAMICS_AUTH": "on-behalf-of",
-        "DYNAMICS_PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "DYNAMICS_CALLERS_ISSUER": f"{sandbox['DYNAMICS_URL']}/{tenant}/v2.0",
-        "DYNAMICS_CALLERS_AUDIENCE": f"{client_id},api://{client_id}",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "crm_server", "serve", "--transport", "http", "--port", str(port)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**environment(), **sandbox, **team, "XDG_STATE_HOME": str(tmp_path)},
-    )
-    assert process.stderr is not None
-    try:
-        yield process.stderr.readline().removeprefix("Ready at ").strip()
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
+    with team_process(sandbox, tmp_path) as address:
+        yield address
 
 
 async def test_callers_of_a_team_are_told_by_their_tokens_and_act_with_their_own_rights(
     sandbox: Mapping[str, str], team_address: str
 ) -> None:
-    users = {name: await _who_is(team_address, _token_of(name, sandbox, "crm.read")) for name in _PEOPLE}
+    users = {name: await _who_is(team_address, token_of(name, sandbox, "crm.read")) for name in _PEOPLE}
     assert users == {name: name for name in _PEOPLE}
 
 
@@ -147,26 +124,3 @@ async def _who_is(address: str, token: str) -> str:
     assert told is not None
     user: str = told["user"]
     return user
-
-
-def _token_of(name: str, sandbox: Mapping[str, str], permission: str = "access_as_user") -> str:
-    """The token with which somebody calls the application: from the sign-in page, as a browser would."""
-    root, client_id = sandbox["DYNAMICS_URL"], sandbox["DYNAMICS_CLIENT_ID"]
-    scope = f"api://{client_id}/{permission}"
-    asked = {
-        "client_id": DEFAULT_PUBLIC_CLIENT_ID,
-        "response_type": "code",
-        "redirect_uri": REDIRECT_URI,
-        "scope": scope,
-    }
-    authority = f"{root}/{sandbox['DYNAMICS_TENANT_ID']}/oauth2/v2.0"
-    with new_session(sandbox["SSL_CERT_FILE"]) as session:
-        page = session.get(f"{authority}/authorize", params=asked, allow_redirects=False)
-        form = form_of(page)
-        user = re.search(r'value="([0-9a-f-]{36})"[^>]*>[^<]*' + name, page.text)
-        assert user is not None, page.text
-        chosen = session.post(page.url, data={**form.fields, "user": user[1]}, allow_redirects=False)
-        code = redirected(chosen)["code"]
-        redeemed = {**asked, "grant_type": "authorization_code", "code": code}
-        found: str = session.post(f"{authority}/token", data=redeemed).json()["access_token"]
-        return found

@@ -52,9 +52,15 @@ class Resource:
             found |= {"authorization_servers": [issuer], "scopes_supported": self.asked(SCOPES)}
         return found
 
-    def asked(self, scopes: Iterable[str]) -> list[str]:
-        """Scopes as a client asks its issuer for them: Entra ID wants the application's URI before them."""
+    def asked(self, scopes: Iterable[str], by: str | None = None) -> list[str]:
+        """Scopes as a client asks its issuer for them: Entra ID wants the application's URI before them.
+
+        If that application is the client itself, it goes by its id (error AADSTS90009).
+        https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+        """
         prefix = "" if self.rules is None else _scope_prefix(self.rules)
+        if prefix and self.rules is not None and by in self.rules.audiences:
+            prefix = f"{by}/"
         return [prefix + scope for scope in scopes]
 
     def challenge(self, scopes: Iterable[str], error: str | None = None, description: str = "") -> str:

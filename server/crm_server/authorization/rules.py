@@ -26,15 +26,21 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An issuer by its address, and the tenants whose callers are let in; empty for the issuer's own only."""
+    """An issuer by its address, and the tenants whose callers are let in; empty for the issuer's own only.
+
+    ``authority`` is another address than Microsoft's at which there is an Entra ID, such as a sandbox's.
+    """
 
     address: str
     tenants: frozenset[str] = frozenset()
+    authority: str | None = None
 
     @property
     def is_entra(self) -> bool:
         """Whether it is Microsoft Entra ID, which writes two kinds of tokens."""
-        return urlsplit(self.address).hostname in _ENTRA_HOSTS
+        own = urlsplit(self.address)
+        other = None if self.authority is None else urlsplit(self.authority).netloc
+        return own.hostname in _ENTRA_HOSTS or own.netloc == other
 
     @property
     def discovery(self) -> str:

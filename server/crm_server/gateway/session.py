@@ -79,7 +79,10 @@ async def untold(_done: float, _total: float | None, _words: str) -> None:
 
 @dataclass
 class Session:
-    """One call of one caller. ``asked`` is called when the CRM is asked something."""
+    """One call of one caller. ``asked`` is called when the CRM is asked something.
+
+    ``of_all`` lets it take back what others have changed.
+    """
 
     crm: Crm
     principal: Principal
@@ -87,6 +90,7 @@ class Session:
     trail: Trail
     asked: Callable[[], None] = lambda: None
     tell: Tell = untold
+    of_all: bool = False
     _reserved: list[Reserved] = field(default_factory=list)
     _named: dict[str, bool] = field(default_factory=dict)
     _shows_text: bool = False

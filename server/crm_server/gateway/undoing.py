@@ -61,7 +61,8 @@ class Undoing:
             InputError: There is no such change of the caller, or it cannot be undone.
         """
         await reconcile(self._session)
-        change = await self._crm.state.change(self._session.principal.name, change_id)
+        caller = None if self._session.of_all else self._session.principal.name
+        change = await self._crm.state.change(caller, change_id)
         if change is None or change.table not in self._crm.tables:
             raise InputError("There is no change of yours with this change_id. See list_changes.")
         require_done(change)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crm_server.approval import Plan
-from crm_server.call import UnknownToolError
+from crm_server.authorization.claims import TokenRefusedError
+from crm_server.authorization.tokens import NotReadyError
+from crm_server.call import UNDO, UnknownToolError
 from crm_server.log import get_logger
 from crm_server.pages.answering import RefusalError
+from crm_server.pages.sealing import Session
 from crm_server.pages.visitors import Visitor
+from crm_server.pages.visits import Visits
 from crm_server.policy.model import Decision, Principal
 from crm_server.sign_in.callers import Caller, called_by
 from crm_server.state.audit import Verified
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
     from crm_server.app import Application
     from crm_server.state.keys import Keys
 
-UNDO = "undo_change"
+CallerOf = Callable[[str], Awaitable[Caller]]
 DECISIONS = (APPROVED, REJECTED)
 _LONGEST_REASON = 500
 _log = get_logger("pages")
@@ -41,12 +46,22 @@ class Undone:
 class Acting:
     """Acts for visitors. ``own`` lets approvers decide what they asked for themselves.
 
-    ``on_behalf`` says that the server acts in the CRM under each caller's own sign-in, which the page has
-    not got.
+    ``on_behalf`` says that the server acts in the CRM under each caller's own sign-in. Then ``visits`` has
+    the access tokens of visitors, and ``caller_of`` tells whose one is; None where nobody is asked for one.
     """
 
-    def __init__(self, application: Application, *, own: bool, on_behalf: bool) -> None:
+    def __init__(
+        self,
+        application: Application,
+        visits: Visits,
+        caller_of: CallerOf | None,
+        *,
+        own: bool,
+        on_behalf: bool,
+    ) -> None:
         self._application = application
+        self._visits = visits
+        self._caller_of = caller_of
         self._own = own
         self._on_behalf = on_behalf
 
@@ -83,39 +98,35 @@ class Acting:
             return f"It was taken back by change {change.undone_by}."
         if change.state is not ChangeState.DONE:
             return f"It is {change.state.value}: there is nothing that is known to be there to take back."
-        if self._on_behalf:
+        if self._on_behalf and self._caller_of is None:
             return (
-                "The server acts in the CRM under each caller's own sign-in, and this page has none for the "
-                f"CRM. {self._instead(change)}"
-            )
-        if visitor.name != change.caller:
-            return (
-                "A change is taken back under the rights of the one who made it, and that is somebody else. "
-                f"{self._instead(change)}"
+                "The server acts in the CRM under each caller's own sign-in, and this page asks nobody for "
+                f"theirs (DYNAMICS_PAGE_UNDO=true). {self._instead(change)}"
             )
         if not (visitor.approves and visitor.writes):
             return (
-                "Your sign-in to this page does not say that you may change the CRM (scopes crm.approve and "
-                f"crm.write). {self._instead(change)}"
+                "Your sign-in to this page does not say that you may change the CRM. It takes an approver "
+                f"and the scope crm.write (DYNAMICS_PAGE_UNDO=true asks for it). {self._instead(change)}"
             )
         return None
 
     def _instead(self, change: Change) -> str:
-        return f"Have the assistant of {line(change.caller)} call {UNDO} with change_id {change.id}."
+        return f"Or have the assistant of {line(change.caller)} call {UNDO} with change_id {change.id}."
 
-    async def undo(self, visitor: Visitor, change: Change) -> Undone:
+    async def undo(self, session: Session, change: Change) -> Undone:
         """Take a change back, as a call of its own of this visitor: judged, counted and noted like others.
 
         Raises:
             RefusalError: This visitor cannot.
         """
+        visitor = session.visitor
         if (why := self.cannot_undo(visitor, change)) is not None:
             raise RefusalError(403, "You cannot take this back here", why)
-        principal = Principal(visitor.name, visitor.roles)
+        caller = await self._acting_for(session)
         try:
-            with called_by(Caller(visitor.name, client="page", roles=visitor.roles)):
-                answer = await self._application.caller.call(
-                    UNDO, {"change_id": change.id}, principal, _Nobody()
+            with called_by(caller):
+                answer = await self._application.caller.undo(
+                    change.id, Principal(caller.name, caller.roles), _Nobody()
                 )
         except UnknownToolError:
             raise RefusalError(
@@ -124,6 +135,33 @@ class Acting:
         if answer.is_error:
             return Undone(False, str(answer.content["error"]["message"]))
         return Undone(True, "The change was taken back.")
+
+    async def _acting_for(self, session: Session) -> Caller:
+        """The visitor as a caller; with their access token, where the CRM is asked under their own sign-in.
+
+        Raises:
+            RefusalError: There is none that counts (any more).
+        """
+        visitor = session.visitor
+        if not self._on_behalf or self._caller_of is None:
+            return Caller(visitor.name, client="page", roles=visitor.roles)
+        token = await self._visits.token(session)
+        try:
+            caller = None if token is None else await self._caller_of(token)
+        except TokenRefusedError:
+            caller = None
+        except NotReadyError:
+            raise RefusalError(
+                503, "It was not taken back", "The sign-in service does not answer. Try again in a minute."
+            ) from None
+        if caller is None:
+            raise RefusalError(
+                403,
+                "It was not taken back",
+                "Your sign-in is too old to act in the CRM on your behalf: it does that for about an hour. "
+                "Sign out and in again, and take the change back then. Nothing was changed.",
+            )
+        return caller
 
     async def verify(self) -> Verified:
         """Go through the whole audit.

@@ -22,6 +22,8 @@ from crm_server.pages.visitors import Admission
 from crm_server.pages.visits import Visits
 from crm_server.settings import APPROVE as MAY_APPROVE
 from crm_server.settings import Settings
+from crm_server.sign_in.modes import ON_BEHALF_OF
+from crm_server.sign_in.vault import Vault
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -45,20 +47,28 @@ def pages_of(
     state = application.crm.state
     cookies = Cookies(state.keys_for, lambda: application.crm.now(), secure=public_url.startswith("https://"))
     root = urlsplit(public_url).path.rstrip("/") + PATH
-    entering = Entering(root, cookies, _sign_in(settings, application, tokens, resource), state.note)
-    acting = Acting(application, own=settings.approve_own, on_behalf=settings.auth == "on-behalf-of")
-    reading = Reading(application, checks)
-    app = Site(public_url, cookies, Visits(cookies, state), entering, reading, acting).app()
+    visits = Visits(cookies, state, Vault(state, settings))
+    entering = Entering(root, cookies, visits, _sign_in(settings, application, tokens, resource), state.note)
+    acting = Acting(
+        application,
+        visits,
+        tokens.caller_of if settings.page_undo and settings.callers_issuer is not None else None,
+        own=settings.approve_own,
+        on_behalf=settings.auth == ON_BEHALF_OF,
+    )
+    app = Site(public_url, cookies, visits, entering, Reading(application, checks), acting).app()
     return {PATH: app, f"{PATH}/{{page:path}}": app}
 
 
 def client_of(settings: Settings, resource: Resource) -> Client:
     """The page as the settings say that the issuer knows it."""
+    scopes = scopes_for(admission_of(settings, lab=False), undo=settings.page_undo)
     return Client(
         settings.page_client_id or "",
         settings.page_client_secret,
         f"{settings.public_url}{CALLBACK}",
-        tuple(resource.asked(scopes_for(admission_of(settings, lab=False)))),
+        tuple(resource.asked(scopes, settings.page_client_id)),
+        keeps_tokens=settings.page_undo and settings.auth == ON_BEHALF_OF,
     )
 
 

@@ -16,6 +16,7 @@ from crm_server.pages.signing_in import (
     IssuerUnreachableError,
     LabSignIn,
     NotAdmittedError,
+    SignedIn,
     SignIn,
     SignInError,
 )
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from crm_server.pages.sealing import Attempt, Cookies
-    from crm_server.pages.visitors import Visitor
+    from crm_server.pages.visits import Visits
 
 _log = get_logger("pages")
 
@@ -37,10 +38,16 @@ class Entering:
     """Signs visitors in. ``note`` adds an event to the audit."""
 
     def __init__(
-        self, root: str, cookies: Cookies, sign_in: SignIn, note: Callable[[Mapping[str, Any]], None]
+        self,
+        root: str,
+        cookies: Cookies,
+        visits: Visits,
+        sign_in: SignIn,
+        note: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self._root = root
         self._cookies = cookies
+        self._visits = visits
         self._sign_in = sign_in
         self._note = note
         self._templates = Templates(root)
@@ -64,20 +71,21 @@ class Entering:
             raise RefusalError(
                 400, "No sign-in is under way", "It took too long, or began in another browser. Start again."
             )
-        visitor = await self._told(self._sign_in.finish(request.query_params, attempt))
-        return self._entered(visitor, attempt)
+        return await self._entered(self._sign_in.finish(request.query_params, attempt), attempt)
 
     async def by_token(self, token: str, attempt: Attempt) -> Response:
         """A lab's token was pasted."""
         if not isinstance(self._sign_in, LabSignIn):
             raise RefusalError(404, "There is no such page", "Sign in at the issuer of your organisation.")
-        return self._entered(await self._told(self._sign_in.finish(token)), attempt)
+        return await self._entered(self._sign_in.finish(token), attempt)
 
-    def _entered(self, visitor: Visitor, attempt: Attempt) -> Response:
+    async def _entered(self, under_way: Awaitable[SignedIn], attempt: Attempt) -> Response:
+        signed_in: SignedIn = await self._told(under_way)
+        visitor = signed_in.visitor
         response = RedirectResponse(attempt.wanted, 303)
         self._cookies.forget(response, self._cookies.attempt_name)
         # Always a new one: what the browser had before is worth nothing from now on.
-        self._cookies.keep_session(response, self._cookies.new_session(visitor))
+        await self._visits.begin(response, visitor, signed_in.token)
         _log.info("page_signed_in", visitor=visitor.name)
         self._note({"kind": "page sign-in", "caller": visitor.name, "outcome": "ok"})
         return response

@@ -126,7 +126,7 @@ class Reading:
         def work(connection: Connection, _keys: Keys) -> Change | None:
             from crm_server.state import journal
 
-            return journal.one(connection, change_id)
+            return journal.found(connection, None, change_id)
 
         found: Change | None = await self._application.crm.state.run(work)
         return found

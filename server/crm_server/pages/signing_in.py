@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
@@ -20,7 +20,7 @@ import anyio
 from crm_server.authorization.claims import caller_name, roles_of
 from crm_server.authorization.documents import FETCH_SECONDS, Fetch, content_of, document, safe_address
 from crm_server.authorization.keys import AGAIN_SECONDS, FRESH_SECONDS
-from crm_server.authorization.rules import SCOPES, Issuer
+from crm_server.authorization.rules import SCOPES, WRITE, Issuer
 from crm_server.authorization.tokens import JwtTokens, Tokens
 from crm_server.log import get_logger
 from crm_server.pages.sealing import Attempt
@@ -47,12 +47,16 @@ class IssuerUnreachableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The page as the issuer knows it. ``scopes`` are asked for beside those of an ID token."""
+    """The page as the issuer knows it. ``scopes`` are asked for beside those of an ID token.
+
+    ``keeps_tokens`` says that it acts in the CRM on behalf of those who sign in.
+    """
 
     id: str
     secret: str | None
     redirect: str
     scopes: tuple[str, ...] = ()
+    keeps_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,14 @@ def code_form(client: Client, code: str, verifier: str) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Who signed in. ``token`` is their access token for this server, where the page acts on their behalf."""
+
+    visitor: Visitor
+    token: str | None = field(default=None, repr=False)
+
+
 class IssuerSignIn:
     """Signs people in by the issuer.
 
@@ -169,7 +181,7 @@ class IssuerSignIn:
         """
         return sign_in_address(self._client, await self._endpoints(), attempt)
 
-    async def finish(self, answer: Mapping[str, str], attempt: Attempt) -> Visitor:
+    async def finish(self, answer: Mapping[str, str], attempt: Attempt) -> SignedIn:
         """Who came back from the issuer.
 
         Raises:
@@ -199,16 +211,22 @@ class IssuerSignIn:
             raise SignInError("an ID token for another application")
         return await self._visitor(claims, tokens)
 
-    async def _visitor(self, claims: Mapping[str, Any], tokens: Mapping[str, Any]) -> Visitor:
+    async def _visitor(self, claims: Mapping[str, Any], tokens: Mapping[str, Any]) -> SignedIn:
         name = caller_name(claims, self._name_claim)
         scopes: frozenset[str] = frozenset()
+        access = None
         if self._client.scopes:
-            scopes = (await self._access_tokens.caller_of(_text(tokens, "access_token"))).scopes
+            access = _text(tokens, "access_token")
+            caller = await self._access_tokens.caller_of(access)
+            scopes = caller.scopes
+            if caller.name != name:
+                access = None
         shown = str(claims.get("name") or claims.get("preferred_username") or name)
         visitor = self._admission.visitor(name, shown, roles_of(claims), scopes)
         if visitor is None:
             raise NotAdmittedError(name)
-        return visitor
+        keeps = self._client.keeps_tokens and visitor.approves and visitor.writes
+        return SignedIn(visitor, access if keeps else None)
 
     async def _tokens(self, endpoints: Endpoints, code: str, verifier: str) -> Mapping[str, Any]:
         import httpx
@@ -263,7 +281,7 @@ class LabSignIn:
         self._tokens = tokens
         self._admission = admission
 
-    async def finish(self, token: str) -> Visitor:
+    async def finish(self, token: str) -> SignedIn:
         """Whose token it is.
 
         Raises:
@@ -274,15 +292,15 @@ class LabSignIn:
         visitor = self._admission.visitor(caller.name, caller.name, caller.roles, caller.scopes)
         if visitor is None:
             raise NotAdmittedError(caller.name)
-        return visitor
+        return SignedIn(visitor)
 
 
 SignIn = IssuerSignIn | LabSignIn
 
 
-def scopes_for(admission: Admission) -> tuple[str, ...]:
-    """The scopes that have to be asked for, because they let somebody see the page."""
-    return tuple(scope for scope in SCOPES if scope in admission.grants)
+def scopes_for(admission: Admission, *, undo: bool) -> tuple[str, ...]:
+    """The scopes that have to be asked for, because they let somebody see the page, or take changes back."""
+    return tuple(scope for scope in SCOPES if scope in admission.grants or (undo and scope == WRITE))
 
 
 def _same(one: str, other: str) -> bool:

@@ -218,7 +218,7 @@ class Site:
 
     async def _undo(self, request: Request, session: Session, _form: Form) -> Response:
         change = await self._found_change(request)
-        undone = await self._acting.undo(session.visitor, change)
+        undone = await self._acting.undo(session, change)
         return self._change_page(
             await self._found_change(request), session, undone.message, 200 if undone.done else 409
         )

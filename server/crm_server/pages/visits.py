@@ -1,4 +1,4 @@
-"""Who is there: the session of a request, unless somebody has signed out of it."""
+"""Who is there: the session of a request, unless somebody has signed out of it, and what they brought."""
 
 from __future__ import annotations
 
@@ -8,18 +8,39 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from crm_server.pages.sealing import SESSION_SECONDS, Cookies, Session
+from crm_server.sign_in.tokens import Token
 from crm_tools.errors import StateError
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from crm_server.pages.visitors import Visitor
+    from crm_server.sign_in.vault import Sealed, Vault
     from crm_server.state.state import State
 
 
 class Visits:
-    """Sessions as browsers keep them and the state remembers their ends: on all replicas alike."""
+    """Sessions as browsers keep them and the state remembers their ends: on all replicas alike.
 
-    def __init__(self, cookies: Cookies, state: State) -> None:
+    ``vault`` has the tokens of those on whose behalf the page acts, which are too long for a cookie.
+    """
+
+    def __init__(self, cookies: Cookies, state: State, vault: Vault) -> None:
         self._cookies = cookies
         self._state = state
+        self._vault = vault
+
+    async def begin(self, response: Response, visitor: Visitor, token: str | None) -> None:
+        """Begin a session that nobody has had before, with the access token that came with it."""
+        session = self._cookies.new_session(visitor)
+        if token is not None:
+            await self._place(session).keep(Token(token, session.born + SESSION_SECONDS))
+        self._cookies.keep_session(response, session)
+
+    async def token(self, session: Session) -> str | None:
+        """The access token that came with a session; it may have ended."""
+        found = await self._place(session).found()
+        return None if found is None else found.text
 
     async def present(self, cookies: Mapping[str, str], *, without_state: bool = False) -> Session | None:
         """The session of a request, if it goes on.
@@ -47,6 +68,10 @@ class Visits:
         """
         until = datetime.fromtimestamp(session.born + SESSION_SECONDS, UTC)
         await self._state.end_visit(_name(session), until)
+        await self._place(session).forget()
+
+    def _place(self, session: Session) -> Sealed:
+        return self._vault.of(f"page {_name(session)}")
 
 
 def _name(session: Session) -> str:

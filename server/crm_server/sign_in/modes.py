@@ -51,6 +51,7 @@ def _on_behalf_of(settings: Settings, state: State | None) -> TokenProvider:
     return OnBehalfOf(settings) if state is None else OnBehalfOf(settings, Vault(state, settings).of)
 
 
+ON_BEHALF_OF = "on-behalf-of"
 MODES: Mapping[str, Mode] = {
     "client-secret": Mode(
         "services", ("tenant_id", "client_id", "client_secret"), _made("applications", "client_secret")
@@ -67,7 +68,7 @@ MODES: Mapping[str, Mode] = {
     "interactive": Mode("a person at a desk, in the browser", (), _made("people", "interactive")),
     "device-code": Mode("a person, with the browser of another device", (), _made("people", "device_code")),
     "azure-cli": Mode("developers who ran `az login`", (), _made("programs", "azure_cli")),
-    "on-behalf-of": Mode(
+    ON_BEHALF_OF: Mode(
         "a shared server, each caller with their own rights",
         ("tenant_id", "client_id", "client_secret|certificate|federated_token_file"),
         _on_behalf_of,

@@ -89,6 +89,16 @@ class Sealed:
         except StateError as error:
             _log.warning("token_not_kept", problem=error.message)
 
+    async def forget(self) -> None:
+        """Keep the token no longer, here and in the state."""
+        from crm_server.state import tokens
+
+        self._here = None
+        try:
+            await self._state.run(lambda connection, _keys: tokens.forget(connection, self._place))
+        except StateError as error:
+            _log.warning("token_not_forgotten", problem=error.message)
+
     def _closed(self, token: Token) -> str:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 

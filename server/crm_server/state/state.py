@@ -278,8 +278,8 @@ class State:
             lambda connection: journal.listed(connection, caller, most=most, table=table, record=record)
         )
 
-    async def change(self, caller: str, change_id: str) -> Change | None:
-        """One change of a caller."""
+    async def change(self, caller: str | None, change_id: str) -> Change | None:
+        """One change of a caller; of any, for None."""
         from crm_server.state import journal
 
         return await self._store.run(lambda connection: journal.found(connection, caller, change_id))

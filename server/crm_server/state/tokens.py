@@ -13,6 +13,11 @@ def find(connection: Connection, place: str) -> str | None:
     return found
 
 
+def forget(connection: Connection, place: str) -> None:
+    """Take away what was left at a place."""
+    connection.execute(delete(TOKENS).where(TOKENS.c.place == place))
+
+
 def keep(connection: Connection, place: str, sealed: str, expires: float, now: float) -> None:
     """Leave something at a place instead of what was there, and forget what has ended anywhere.
 

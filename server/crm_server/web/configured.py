@@ -135,7 +135,7 @@ def rules_of(settings: Settings) -> Rules:
             "signs for many tenants, and those whose callers are let in."
         )
     return Rules(
-        Issuer(address, settings.callers_tenants),
+        Issuer(address, settings.callers_tenants, settings.authority),
         settings.callers_audience,
         settings.callers_services,
         settings.callers_name,

@@ -216,7 +216,14 @@ async def _over_http(
     metrics = metrics_of(application)
     web = options_of(settings, options.host, options.port, sse=sse, metrics=metrics)
     team = team_of(settings, application, web.path)
-    await (serve_sse if sse else serve_http)(server, web, _announce, team)
+
+    def announce(url: str) -> None:
+        _announce(url)
+        if team is not None:
+            page = f"; changes are approved at {settings.page_url}" if settings.page_url else ""
+            _tell(f"Clients call {settings.public_url}{web.path}{page}")
+
+    await (serve_sse if sse else serve_http)(server, web, announce, team)
 
 
 def _has_uvloop() -> bool:
@@ -261,7 +268,11 @@ def _meter(settings: Settings, options: argparse.Namespace) -> Meter:
 
 
 def _announce(url: str) -> None:
-    sys.stderr.write(f"Ready at {url}\n")
+    _tell(f"Ready at {url}")
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 

@@ -110,6 +110,12 @@ class Identities:
             "user": found.user,
         }
 
+    @property
+    def kind(self) -> str:
+        """What kind of environment it is, such as production; unknown until somebody's call found out."""
+        found = (entry.found for entry in self._entries.values())
+        return next((each.kind for each in found if each is not None), "unknown")
+
     def _due(self) -> bool:
         entry = self._entry()
         if entry.found is not None:

@@ -116,7 +116,8 @@ def _token(options: argparse.Namespace) -> int:
     # Apart from the lines, which go to a file where the token has no business.
     sys.stderr.write(f"The token of {options.name}, which is shown this once: {token}\n")
     sys.stderr.write(
-        "The lines for the file that DYNAMICS_CALLERS_FILE names; choose roles and scopes there:\n"
+        "Its lines for the file that DYNAMICS_CALLERS_FILE names are on standard output; choose roles and "
+        "scopes in them.\n"
     )
     sys.stderr.flush()
     _print(lines.rstrip())

@@ -63,6 +63,10 @@ def test_it_serves_answers_the_health_check_and_ends_in_peace(tmp_path: Path) ->
         check = [word.replace("8321", port) for word in listed('CMD(?= \\["python)')]
         asked = subprocess.run(check, env=environ(tmp_path), capture_output=True, text=True, check=False)
         assert asked.returncode == 0, asked.stderr
+        assert process.stderr is not None
+        public = "https://crm-mcp.contoso.example"
+        told = f"Clients call {public}/mcp; changes are approved at {public}/approvals\n"
+        assert process.stderr.readline() == told
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
     gone = subprocess.run(check, env=environ(tmp_path), capture_output=True, text=True, check=False)

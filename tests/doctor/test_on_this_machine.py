@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from crm_server.app import configured_state
@@ -17,7 +18,7 @@ from crm_server.cli import run
 from crm_server.doctor import Outcome, Status
 from crm_server.settings import Settings
 from tests.doctor.examining import examined, failures, on_sandbox
-from tests.state.postgresql import PostgreSQL
+from tests.state.postgresql import WITH_PASSWORD, PostgreSQL
 
 pytestmark = pytest.mark.anyio
 
@@ -152,7 +153,9 @@ async def test_a_state_in_postgresql_is_told_without_its_password(
 ) -> None:
     url = postgresql.database().replace("://crm@", "://crm:canary@")
     settings = Settings(state=url, state_key=str(tmp_path / "crm.key"))
-    assert (await _state(settings)).status is Status.OK
+    outcome = await _state(settings)
+    assert outcome.status is Status.WARNING
+    assert f"openssl rand -hex 32 > {tmp_path / 'crm.key'}" in outcome.todo
     assert not (tmp_path / "crm.key").exists()
     await _used_state(settings)
     outcome = await _state(settings)
@@ -162,6 +165,31 @@ async def test_a_state_in_postgresql_is_told_without_its_password(
     assert "canary" not in str(outcome)
     (tmp_path / "crm.key").unlink()
     assert "another key" in (await _state(settings)).found
+
+
+@pytest.mark.parametrize(
+    ("changed", "found", "todo"),
+    [
+        (("/", "/nowhere"), "a database that is not there", "createdb"),
+        (("://crm@", "://nobody@"), "a user that is not there", "createuser"),
+        (("://crm@", f"://{WITH_PASSWORD}@"), "refuses the sign-in", "PGPASSWORD"),
+        (("://crm@", f"://{WITH_PASSWORD}:wrong@"), "refuses the sign-in", "PGPASSWORD"),
+        (("127.0.0.1", "127.0.0.3"), "cannot be reached", "Start PostgreSQL"),
+    ],
+)
+async def test_what_keeps_postgresql_from_being_used_is_told(
+    changed: tuple[str, str], found: str, todo: str, postgresql: PostgreSQL, tmp_path: Path
+) -> None:
+    before, after = changed
+    address = f"{postgresql.address}/postgres"
+    url = f"{postgresql.address}{after}" if before == "/" else address.replace(before, after)
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"DROP ROLE IF EXISTS {WITH_PASSWORD}")
+        connection.execute(f"CREATE ROLE {WITH_PASSWORD} LOGIN PASSWORD 'right'")
+    outcome = await _state(Settings(state=url, state_key=str(tmp_path / "crm.key")))
+    assert outcome.status is Status.FAILED
+    assert found in outcome.found
+    assert todo in outcome.todo
 
 
 async def test_a_state_that_is_not_there_yet_is_not_made(settings: Settings, tmp_path: Path) -> None:

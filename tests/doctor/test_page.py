@@ -55,7 +55,12 @@ async def test_in_a_lab_those_are_named_who_may_approve_and_who_may_see(tmp_path
     page, sign_in = await looked_at(lab(tmp_path))
     assert page.status is Status.OK
     assert page.found == f"{PUBLIC}/approvals, where callers sign in by their token"
-    assert page.lines == ("may approve: bob, cid, fay (nobody their own)", "may only see: dot, eve")
+    where = "there, or by the caller where their client asks"
+    assert page.lines == (
+        "may approve: bob, cid, fay",
+        "may only see: dot, eve",
+        f"changes are approved {where}; not what an approver's own assistant asked for",
+    )
     assert page.facts["who"] == {"approve": ["bob", "cid", "fay"], "see": ["dot", "eve"]}
     assert sign_in.status is Status.SKIPPED
 
@@ -112,11 +117,11 @@ def at(issuer: Issuer, **changed: Any) -> Settings:
 async def test_an_issuer_that_knows_the_page_is_well(issuer: Issuer) -> None:
     page, sign_in = await looked_at(at(issuer, approve_own=True, approve_on_page=True))
     assert (page.status, sign_in.status) == (Status.OK, Status.OK)
-    how = "also what their own assistant asked for, and changes are approved there only"
     assert page.lines == (
         f"redirect address to register (platform Web): {CALLBACK}",
-        f"may approve: the role or group CRM.Approver ({how})",
+        "may approve: the role or group CRM.Approver",
         "may only see: the role or group CRM.Auditor",
+        "changes are approved only there; also what an approver's own assistant asked for",
     )
     assert CALLBACK in as_text("page", page)
     assert sign_in.found == "the issuer takes the page's id and secret, and leads back to it"

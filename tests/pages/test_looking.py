@@ -225,6 +225,9 @@ async def test_policy_and_health_are_shown(house: House, bob: Browser) -> None:
     health = (await bob.open("/health")).text
     assert "Everything it takes to serve is there" in health
     assert "sales-assistant" in health
+    assert "<dt>Kind of environment</dt><dd>unknown</dd>" in health
+    await house.new_lead("ann")
+    assert "<dt>Kind of environment</dt><dd>sandbox</dd>" in (await bob.open("/health")).text
 
 
 async def test_decided_plans_go_on_page_by_page(house: House, bob: Browser) -> None:

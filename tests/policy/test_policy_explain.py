@@ -64,22 +64,22 @@ def test_show_prints_the_whole_policy(policy: Policy, tables: Mapping[str, Table
     assert shown == dedent("""\
         Policy careful
 
-        table              effect            actions                          rules
-        ------------------ ----------------- -------------------------------- ------------------------------
-        account            allow             read                             read-everything
-        contact            deny              search, aggregate, create,       (no rule)
-                                             update, delete, qualify, win,
-                                             lose, reopen, assign, merge,
-                                             link, bulk
+        table               effect            actions                         rules
+        ------------------- ----------------- ------------------------------- ------------------------------
+        account             allow             read                            read-everything
+        contact             deny              search, aggregate, create,      (no rule)
+                                              update, delete, qualify, win,
+                                              lose, reopen, assign, merge,
+                                              link, bulk
 
-        lead               allow             read                             read-everything
-                           allow             create                           write-leads
-                           confirm           update                           a-human-looks-at-each-change-o
+        lead                allow             read                            read-everything
+                            allow             create                          write-leads
+                            confirm           update                          a-human-looks-at-each-change-o
                                                                               f-a-lead
-                           deny              search, aggregate, qualify, win, (no rule)
-                                             lose, reopen, assign, merge,
-                                             link, bulk
-                           deny              delete                           limit:deletes_per_day
+                            deny              search, aggregate, qualify,     (no rule)
+                                              win, lose, reopen, assign,
+                                              merge, link, bulk
+                            deny              delete                          limit:deletes_per_day
 
         What no rule allows is denied. Deny beats confirm, confirm beats allow.
         Where it says confirm, a human has to agree first.
@@ -167,7 +167,7 @@ def test_a_table_with_a_long_name_keeps_the_columns_in_line(
 ) -> None:
     shown = show(policy, {"new_warehouseinventoryposition": tables["account"]})
     assert max(map(len, shown.splitlines())) <= 100
-    assert "new_warehouseinven allow " in shown
+    assert "new_warehouseinvent allow " in shown
 
 
 def test_explain_prints_each_access_with_its_columns_rules_and_reason(policy: Policy) -> None:

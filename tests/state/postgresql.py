@@ -17,6 +17,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+WITH_PASSWORD = "with_password"
+"""A user, if a test makes one of this name, whose password the server asks for; it trusts all others."""
+
 
 @dataclass(frozen=True)
 class PostgreSQL:
@@ -63,6 +66,8 @@ class PostgreSQL:
         if user := _as_user():
             os.chown(self.folder, int(user["user"]), int(user["group"]))
         self._run("initdb", "-D", "data", "-U", "crm", "-A", "trust", "--no-sync", "-E", "UTF8")
+        rules = self.folder / "data" / "pg_hba.conf"
+        rules.write_text(f"host all {WITH_PASSWORD} all scram-sha-256\n{rules.read_text()}")
 
 
 @contextmanager

@@ -63,11 +63,11 @@ def read_lab(path: Path) -> LabTokens:
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
-        raise SettingsError(f"The file of callers {path.name} cannot be read.") from None
+        raise SettingsError(f"The file of callers {path} cannot be read.") from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"The file of callers {path.name} is no TOML: {error}.") from None
+        raise SettingsError(f"The file of callers {path} is no TOML: {error}.") from None
     if not entries:
-        raise SettingsError(f"The file of callers {path.name} names nobody.")
+        raise SettingsError(f"The file of callers {path} names nobody.")
     callers: dict[str, Caller] = {}
     for name, facts in entries.items():
         digest, caller = _caller(name, facts)

@@ -76,11 +76,12 @@ def _of_a_lab(given: Settings) -> Outcome:
 
 
 def _who(given: Settings, may: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    own = "also what their own assistant asked for" if given.approve_own else "nobody their own"
-    only = ", and changes are approved there only" if given.approve_on_page else ""
+    own = "also" if given.approve_own else "not"
+    where = "only there" if given.approve_on_page else "there, or by the caller where their client asks"
     return (
-        f"may approve: {', '.join(may.get(APPROVE, ())) or 'nobody'} ({own}{only})",
-        f"may only see: {', '.join(may.get('see', ())) or 'nobody'}",
+        f"may approve: {', '.join(may.get(APPROVE, ())) or 'nobody'}",
+        f"may only see: {', '.join(may.get(SEE, ())) or 'nobody'}",
+        f"changes are approved {where}; {own} what an approver's own assistant asked for",
     )
 
 

@@ -55,6 +55,13 @@ async def _looked_at(kept: State, place: str) -> Outcome:
             "the audit in this state is signed with another key than this server has",
             "Set DYNAMICS_STATE_KEY to the key file of the servers that share the state.",
         )
+    if not key_is_there and kept.server is not None:
+        return warning(
+            f"{place} can be written, but there is no key file {key} yet",
+            f"Make one, and give it to all replicas: (umask 077; openssl rand -hex 32 > {key})",
+            version=version,
+            place=place,
+        )
     return ok(f"{place} can be written, version {version}", version=version, place=place)
 
 
@@ -117,7 +124,18 @@ def _broken(message: str) -> Outcome:
         return failed(said, "Put the last backup in its place, or name another as DYNAMICS_STATE.")
     if "pip install" in said:
         return advised(said)
+    for sign, todo in _ADVICE:
+        if sign in said:
+            return failed(said, todo)
     return failed(said, "Put that right, or name another place as DYNAMICS_STATE.")
+
+
+_ADVICE = (
+    ("refuses the sign-in", "Set PGPASSWORD, or the file that PGPASSFILE names, to that user's password."),
+    ("not there", "Create it at the server (createdb, createuser), or correct DYNAMICS_STATE."),
+    ("cannot be reached", "Start PostgreSQL, let this machine reach it, or correct DYNAMICS_STATE."),
+)
+"""What stands in a message about a database's server, and what to do then."""
 
 
 def _place(url: str | None) -> str:

@@ -164,9 +164,12 @@ class Reading:
         return [
             ("Version", __version__),
             ("Environment", crm.environment),
-            ("Kind of environment", str(crm.identities.facts()["kind"])),
+            ("Kind of environment", crm.identities.kind),
             ("Policy", crm.policy.name),
-            ("State", "in memory, for this process only" if crm.state.in_memory else "in a database"),
+            (
+                "Where the state is",
+                "in memory, for this process only" if crm.state.in_memory else "in a database",
+            ),
         ]
 
     @property

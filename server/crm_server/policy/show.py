@@ -14,7 +14,7 @@ from crm_server.policy.wording import LIMITS, narrowing
 from crm_tools.operations import Action
 from crm_tools.tables import Table
 
-_WIDTHS = (18, 17, 32, 30)
+_WIDTHS = (19, 17, 31, 30)
 _LABEL_WIDTH = 18
 _NARROWING_WIDTH = 22
 

@@ -21,6 +21,9 @@ from crm_sandbox.identity import (
 from crm_sandbox.session import ADMINISTRATOR
 from crm_sandbox.store import Row, Store
 
+APPROVER = "CRM.Approver"
+"""The app role that the tenant gives to the organisation's administrators."""
+
 _USERS = UUID("0f8a6b3e-4c41-4f0c-9a58-5f0b1d7e2c63")
 
 
@@ -92,11 +95,20 @@ class SignedIn:
 
 def _users(store: Store) -> list[User]:
     found = store.rows(
-        "SELECT azureactivedirectoryobjectid AS id, domainname, fullname FROM systemuser "
-        "WHERE id IS NOT NULL AND applicationid IS NULL AND NOT coalesce(isdisabled, 0) ORDER BY fullname"
+        "SELECT azureactivedirectoryobjectid AS id, domainname, fullname, EXISTS (SELECT 1 "
+        "FROM systemuserroles JOIN role USING (roleid) WHERE systemuserid = systemuser.systemuserid "
+        "AND role.name = ?) AS administers FROM systemuser "
+        "WHERE id IS NOT NULL AND applicationid IS NULL AND NOT coalesce(isdisabled, 0) ORDER BY fullname",
+        [ADMINISTRATOR],
     )
     return [
-        User(row["id"], row["domainname"] or row["fullname"], row["fullname"], password="sandbox")  # noqa: S106 - nobody is asked for it
+        User(
+            row["id"],
+            row["domainname"] or row["fullname"],
+            row["fullname"],
+            password="sandbox",  # noqa: S106 - nobody is asked for it
+            roles=(APPROVER,) if row["administers"] else (),
+        )
         for row in found
     ]
 

@@ -92,6 +92,14 @@ def team_process(sandbox: Mapping[str, str], folder: Path, **more: str) -> Itera
         process.communicate(timeout=10)
 
 
+def page_of(sandbox: Mapping[str, str]) -> dict[str, str]:
+    """Settings with which the page for approvals signs in as the server's own application."""
+    return {
+        "DYNAMICS_PAGE_CLIENT_ID": sandbox["DYNAMICS_CLIENT_ID"],
+        "DYNAMICS_PAGE_CLIENT_SECRET": sandbox["DYNAMICS_CLIENT_SECRET"],
+    }
+
+
 def token_of(name: str, sandbox: Mapping[str, str], *permissions: str) -> str:
     """The token with which somebody calls the application: from the sign-in page, as a browser would."""
     root, client_id = sandbox["DYNAMICS_URL"], sandbox["DYNAMICS_CLIENT_ID"]

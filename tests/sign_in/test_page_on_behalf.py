@@ -17,7 +17,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.sandbox.identity.identity_service import new_session
-from tests.sign_in.hosted_sandbox import ask, choose, settings, team_process, token_of
+from tests.sign_in.hosted_sandbox import ask, choose, page_of, settings, team_process, token_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("trusted")]
 SELLER, MANAGER, READER = "Dana Ortiz", "Kim Akers", "Casey Reader"
@@ -32,8 +32,7 @@ def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(sandbox: Mapping[str, str], state_folder: Path) -> Iterator[str]:
     """The address of the server without its path."""
     page = {
-        "DYNAMICS_PAGE_CLIENT_ID": sandbox["DYNAMICS_CLIENT_ID"],
-        "DYNAMICS_PAGE_CLIENT_SECRET": sandbox["DYNAMICS_CLIENT_SECRET"],
+        **page_of(sandbox),
         "DYNAMICS_PAGE_ROLES": "crm.approve=approve",
         "DYNAMICS_PAGE_UNDO": "true",
     }

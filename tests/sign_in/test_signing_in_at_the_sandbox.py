@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import httpx2
@@ -16,7 +17,8 @@ from mcp.shared.exceptions import MCPError
 
 from crm_tools.errors import SignInError
 from tests.interaction.connecting import environment
-from tests.sign_in.hosted_sandbox import ask, settings, team_process, token_of
+from tests.sandbox.identity.identity_service import new_session
+from tests.sign_in.hosted_sandbox import ask, choose, page_of, settings, team_process, token_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("trusted")]
 
@@ -98,7 +100,7 @@ async def test_callers_over_http_act_with_their_own_rights(
 @pytest.fixture
 def team_address(sandbox: Mapping[str, str], tmp_path: Path) -> Iterator[str]:
     """The address of a server that knows its callers by their tokens, and acts on their behalf."""
-    with team_process(sandbox, tmp_path) as address:
+    with team_process(sandbox, tmp_path, **page_of(sandbox)) as address:
         yield address
 
 
@@ -124,3 +126,19 @@ async def _who_is(address: str, token: str) -> str:
     assert told is not None
     user: str = told["user"]
     return user
+
+
+@pytest.mark.parametrize(
+    ("name", "sees"),
+    [("Alex Baker", "No change waits for approval"), ("Casey Reader", "You may not see this page")],
+)
+def test_administrators_sign_in_to_the_page_for_approvals(
+    name: str, sees: str, team_address: str, sandbox: Mapping[str, str]
+) -> None:
+    page = team_address.replace("/mcp", "/approvals")
+    with new_session(sandbox["SSL_CERT_FILE"]) as browser:
+        signing_in = browser.get(page)
+        assert urlsplit(signing_in.url).path.endswith("/authorize")
+        shown = browser.get(choose(browser, signing_in, name).headers["location"])
+    assert shown.url.startswith(page)
+    assert sees in shown.text

@@ -38,12 +38,16 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person who can sign in. The password serves the password grant only: the sign-in page asks none."""
+    """A person who can sign in. The password serves the password grant only: the sign-in page asks none.
+
+    ``roles`` are the app roles that they were assigned, of any application.
+    """
 
     object_id: str
     user_principal_name: str
     name: str
     password: str = field(repr=False)
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

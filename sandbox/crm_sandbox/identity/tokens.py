@@ -141,7 +141,7 @@ class Signer:
             audience,
             lifetime,
             **_client_claims(client.application.client_id, client.proof, audience),
-            **(names if first else {"preferred_username": upn}),
+            **(names if first else {"preferred_username": upn, **_roles(user)}),
             oid=user.object_id,
             sub=_pairwise(user.object_id, audience.value),
             name=user.name,
@@ -192,6 +192,7 @@ class Signer:
                 "sub": _pairwise(user.object_id, client_id),
                 "tid": self.directory.tenant.id,
                 "ver": "2.0",
+                **_roles(user),
                 **({} if nonce is None else {"nonce": nonce}),
             }
         )
@@ -282,6 +283,11 @@ class Signer:
         """https://learn.microsoft.com/power-apps/developer/data-platform/authenticate-oauth."""
         authorize = f"{self.issuer_root}/{self.directory.tenant.id}/oauth2/authorize"
         return f"Bearer authorization_uri={authorize}, resource_id={audience.rstrip('/')}/"
+
+
+def _roles(user: User) -> dict[str, list[str]]:
+    """https://learn.microsoft.com/entra/identity-platform/howto-add-app-roles-in-apps."""
+    return {"roles": list(user.roles)} if user.roles else {}
 
 
 def _client_claims(client_id: str, proof: ClientProof, audience: Audience) -> dict[str, str]:

@@ -64,18 +64,18 @@ async def sign_in(context: Context) -> Outcome:
 
 def _described_well(said: Mapping[str, Any], client: Client, rules: Rules) -> Outcome | None:
     """What the issuer says that it can do (RFC 8414, section 2; OpenID Connect Discovery 1.0, section 3)."""
-    if "code" not in said.get("response_types_supported", ["code"]):
+    if "code" not in (_listed(said, "response_types_supported") or ["code"]):
         return failed(
             "the issuer has no authorization code flow",
             "Switch it on there, or remove DYNAMICS_PAGE_CLIENT_ID.",
         )
-    proofs = said.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    proofs = _listed(said, "token_endpoint_auth_methods_supported") or ["client_secret_basic"]
     if client.secret is not None and not {"client_secret_basic", "client_secret_post"} & set(proofs):
         return failed(
             "the issuer wants other proof of an application than a secret",
             "Register the page as a public application, and remove DYNAMICS_PAGE_CLIENT_SECRET.",
         )
-    challenges = said.get("code_challenge_methods_supported")
+    challenges = _listed(said, "code_challenge_methods_supported")
     if challenges is not None and "S256" not in challenges:
         return failed(
             "the issuer does not take PKCE with S256, without which the page signs nobody in",
@@ -89,6 +89,12 @@ def _described_well(said: Mapping[str, Any], client: Client, rules: Rules) -> Ou
             "Switch it on at the issuer, if it can be.",
         )
     return None
+
+
+def _listed(said: Mapping[str, Any], name: str) -> list[str] | None:
+    """The texts of a list in the issuer's description; None where it has none."""
+    found = said.get(name)
+    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else None
 
 
 async def _known(client: Client, endpoints: Endpoints) -> Outcome | None:

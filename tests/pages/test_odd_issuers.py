@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from tests.pages.house import House, a_house
 from tests.pages.issuer import CLIENT_ID, CLIENT_SECRET, Issuer, listening
@@ -23,14 +22,9 @@ SESSION = "__Host-crm-page"
 
 @dataclass
 class OddIssuer(Issuer):
-    """``says`` stands in its description instead of the truth; ``moved`` leads away for tokens."""
+    """One that ``moved`` leads away for its tokens."""
 
-    says: dict[str, Any] = field(default_factory=dict)
     moved: bool = False
-
-    async def description(self, request: Request) -> Response:
-        truth = json.loads(bytes((await super().description(request)).body))
-        return JSONResponse({**truth, **self.says})
 
     async def token(self, request: Request) -> Response:
         if self.moved and not request.query_params:
@@ -49,7 +43,7 @@ def running() -> Iterator[OddIssuer]:
 @pytest.fixture
 def odd(running: OddIssuer) -> OddIssuer:
     running.claims = {"sub": "bob", "name": "Bob Approver", "roles": ["CRM.Approver"]}
-    running.says, running.broken, running.moved = {}, {}, False
+    running.described, running.broken, running.moved = {}, {}, False
     running.spoken_to.clear()
     return running
 
@@ -72,7 +66,7 @@ async def test_an_issuer_that_is_as_it_was_set_up_signs_people_in(company: House
 
 
 @pytest.mark.parametrize(
-    "says",
+    "described",
     [
         {"issuer": "https://issuer.example"},
         {"authorization_endpoint": "http://issuer.example/authorize"},
@@ -83,9 +77,9 @@ async def test_an_issuer_that_is_as_it_was_set_up_signs_people_in(company: House
     ids=str,
 )
 async def test_nobody_is_led_to_another_issuer_or_without_https(
-    says: dict[str, str], company: House, odd: OddIssuer
+    described: dict[str, str], company: House, odd: OddIssuer
 ) -> None:
-    odd.says = says
+    odd.described = described
     assert (await company.browser().open("/sign-in")).status == 503
 
 

@@ -1,4 +1,4 @@
-"""Servers that listen for the whole run, and the fixture that connects to each transport in each era."""
+"""A CRM for each test, servers for the whole run, and what connects to each transport in each era."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from typing import Any
 import pytest
 from mcp import Client
 
+from crm_sandbox import create_app
 from tests.interaction.connecting import ERAS, TRANSPORTS, Human, client_over, listening_server
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Any]:
+    """A CRM of its own for each test, with the sample company."""
+    app = create_app()
+    yield app
+    app.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from mcp import Client, StdioServerParameters
@@ -91,6 +93,20 @@ async def memory_client(
         await application.aclose()
         if sandbox is None:
             crm.close()
+
+
+async def content(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    """What a tool answers, as a client that reads texts alone gets it."""
+    result = await client.call_tool(tool, arguments)
+    answer: dict[str, Any] = json.loads(result.content[0].text)
+    return answer
+
+
+def policy_file(folder: Path, text: str) -> str:
+    """The path of a policy file in this folder that says this."""
+    path = folder / "policy.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
 
 
 @asynccontextmanager

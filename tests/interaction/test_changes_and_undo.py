@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,9 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from crm_sandbox import create_app
-from tests.interaction.connecting import ERAS, Era, Human, memory_client
+from tests.interaction.connecting import ERAS, Era, Human, content, memory_client, policy_file
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Any]:
-    app = create_app()
-    yield app
-    app.close()
-
-
-async def content(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    result = await client.call_tool(tool, arguments)
-    answer: dict[str, Any] = json.loads(result.content[0].text)
-    return answer
 
 
 async def changes(client: Client, **arguments: Any) -> list[dict[str, Any]]:
@@ -40,12 +25,6 @@ async def lead(client: Client, **columns: Any) -> dict[str, Any]:
         await content(client, "create_lead", lastname="Quill", subject="Pens", **columns)
     )["record"]
     return record
-
-
-def policy_file(folder: Path, text: str) -> str:
-    path = folder / "policy.toml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import anyio
 import pytest
 from mcp_types import InputRequiredResult
 
-from crm_sandbox import create_app
 from crm_server.app import SANDBOX_ADDRESS
 from tests.interaction.conftest import Connect
 from tests.interaction.connecting import ERAS, Era, Human, is_batch, memory_client
@@ -25,13 +23,6 @@ KNOWN = {
     "user": "Alex Baker",
 }
 KEY = "0a1b2c3d-0000-4000-8000-0123456789ab"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Any]:
-    app = create_app()
-    yield app
-    app.close()
 
 
 class Watched:

@@ -16,7 +16,7 @@ from crm_sandbox import create_app
 from crm_server.cli import run
 from crm_tools.description import load
 from crm_tools.tables import Column, ColumnType, Table
-from tests.interaction.connecting import Human, memory_client
+from tests.interaction.connecting import Human, content, memory_client
 
 pytestmark = pytest.mark.anyio
 
@@ -47,12 +47,6 @@ def sandbox() -> Iterator[Any]:
     app = create_app(accounts=5)
     yield app
     app.close()
-
-
-async def content(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    result = await client.call_tool(tool, arguments)
-    answer: dict[str, Any] = json.loads(result.content[0].text)
-    return answer
 
 
 def needed(table: Table) -> dict[str, Any]:

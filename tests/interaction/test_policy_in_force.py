@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +11,13 @@ import pytest
 from mcp import Client, MCPError
 from mcp_types import ElicitResult, InputRequiredResult
 
-from crm_sandbox import create_app
 from crm_tools.catalogue import Tool, catalogue
 from crm_tools.operations import Action
-from tests.interaction.connecting import Human, is_batch, memory_client
+from tests.interaction.connecting import Human, content, is_batch, memory_client, policy_file
 
 pytestmark = pytest.mark.anyio
 
 GUID = "0a1b2c3d-0000-4000-8000-0123456789ab"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Any]:
-    app = create_app()
-    yield app
-    app.close()
-
-
-def policy_file(folder: Path, text: str) -> str:
-    path = folder / "policy.toml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
 
 
 ALLOW_ALL = """
@@ -41,12 +27,6 @@ effect = "allow"
 actions = ["read", "create", "update", "delete"]
 tables = ["*"]
 """
-
-
-async def content(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    result = await client.call_tool(tool, arguments)
-    answer: dict[str, Any] = json.loads(result.content[0].text)
-    return answer
 
 
 def valid_arguments(tool: Tool) -> dict[str, Any]:
@@ -171,6 +151,33 @@ async def test_what_the_crm_adds_unasked_is_in_no_answer(tmp_path: Path) -> None
         one = await content(client, "get_opportunity", opportunityid=key, select=["name", "estimatedvalue"])
         assert "transactioncurrency" not in json.dumps([found, one])
         assert one["record"].keys() == {"opportunityid", "name", "estimatedvalue", "etag", "url"}
+
+
+@pytest.mark.parametrize("tool", ["list_contacts", "list_opportunities"])
+async def test_the_policy_is_asked_as_often_for_the_names_of_many_rows_as_for_those_of_two(
+    tool: str, sandbox: Any
+) -> None:
+    clock = Watch()
+    async with memory_client(now=clock, sandbox=sandbox) as client:
+        await content(client, tool, top=1)
+        looks: list[int] = []
+        for top in (2, 60):
+            before = clock.looks
+            found = await content(client, tool, top=top, format="detailed")
+            assert len([record["ownerid"]["name"] for record in found["records"]]) == top
+            looks.append(clock.looks - before)
+    assert looks[0] == looks[1] > 0
+
+
+class Watch:
+    """A clock that counts who looks at it: each question to the policy is one about a moment."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __call__(self) -> datetime:
+        self.looks += 1
+        return datetime.now(UTC)
 
 
 async def test_a_limit_on_writes_says_when_it_frees(tmp_path: Path) -> None:
@@ -316,3 +323,48 @@ async def test_an_approval_that_the_model_makes_up_counts_for_nothing(sandbox: A
                 allow_input_required=True,
             )
         assert (await content(client, "get_lead", leadid=lead))["record"]["leadid"] == lead
+
+
+async def test_rules_about_production_hold_only_there(tmp_path: Path, sandbox: Any) -> None:
+    text = """
+[[rules]]
+id = "everything"
+effect = "allow"
+actions = ["read", "create", "update", "delete"]
+tables = ["*"]
+
+[[rules]]
+id = "careful"
+effect = "deny"
+actions = ["create"]
+tables = ["account"]
+environments = ["{kind}"]
+"""
+    async with memory_client(
+        policy_file(tmp_path, text.replace("{kind}", "production")), sandbox=sandbox
+    ) as client:
+        result = await client.call_tool("create_account", {"name": "A"})
+        kind = result.meta["environment"]["kind"]
+        assert not result.is_error
+    async with memory_client(policy_file(tmp_path, text.replace("{kind}", kind)), sandbox=sandbox) as client:
+        error = (await content(client, "create_account", name="A"))["error"]
+        assert error["rules"] == ["careful"]
+
+
+async def test_closing_an_opportunity_is_more_than_an_update(tmp_path: Path, sandbox: Any) -> None:
+    text = """
+[[rules]]
+id = "work"
+effect = "allow"
+actions = ["read", "update"]
+tables = ["*"]
+"""
+    async with memory_client(policy_file(tmp_path, text), sandbox=sandbox) as client:
+        key = (await content(client, "list_opportunities", filter="statecode eq 0", top=1))["records"][0][
+            "opportunityid"
+        ]
+        for values in ({"statecode": "Won"}, {"statecode": "Lost"}, {"statuscode": "Won"}):
+            error = (await content(client, "update_opportunity", opportunityid=key, **values))["error"]
+            assert error["code"] == "denied_by_policy", values
+        changed = await content(client, "update_opportunity", opportunityid=key, statuscode="On Hold")
+        assert changed["record"]["statuscode"] == "On Hold"

@@ -16,7 +16,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ResourceTemplateReference
 
 from crm_sandbox import create_app
-from tests.interaction.connecting import ERAS, Era, memory_client
+from tests.interaction.connecting import ERAS, Era, memory_client, policy_file
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("era", ERAS)]
 
@@ -89,12 +89,6 @@ async def _sent(
 
 def account_view(content: str) -> str:
     return f"<fetch><entity name='account'><attribute name='name'/>{content}</entity></fetch>"
-
-
-def policy_file(folder: Path, text: str) -> str:
-    path = folder / "policy.toml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
 
 
 async def test_the_views_of_a_table_are_listed_with_what_they_show(era: Era) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client
 
 from crm_sandbox import create_app
 from crm_server.state import State
 from crm_tools.errors import StateError
-from tests.interaction.connecting import memory_client
+from tests.interaction.connecting import content, memory_client
 
 pytestmark = pytest.mark.anyio
 
@@ -24,12 +22,6 @@ def sandbox() -> Iterator[Any]:
     app = create_app(accounts=5)
     yield app
     app.close()
-
-
-async def content(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    result = await client.call_tool(tool, arguments)
-    answer: dict[str, Any] = json.loads(result.content[0].text)
-    return answer
 
 
 def corrupt(path: Path) -> None:

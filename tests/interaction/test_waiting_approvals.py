@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,10 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.shared.exceptions import MCPError
 
-from crm_sandbox import create_app
 from crm_server.cli import run
-from tests.interaction.connecting import ERAS, Era, Human, environment, memory_client
+from tests.interaction.connecting import ERAS, Era, Human, content, environment, memory_client
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Any]:
-    app = create_app()
-    yield app
-    app.close()
 
 
 @pytest.fixture
@@ -36,12 +27,6 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     path = tmp_path / "state.db"
     monkeypatch.setenv("DYNAMICS_STATE", str(path))
     return f"sqlite:///{path}"
-
-
-async def content(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    result = await client.call_tool(tool, arguments)
-    answer: dict[str, Any] = json.loads(result.content[0].text)
-    return answer
 
 
 async def new_lead(client: Client) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interaction.connecting import ERAS, Era, Human
+from tests.interaction.connecting import ERAS, Era, Human, policy_file
 from tests.organisation.organisation import (
     ACCOUNT,
     PROJECT,
@@ -29,12 +29,6 @@ new_project = ["new_margin", "new_accountid"]
 account = ["new_risk"]
 """
 EVERY = ("spec", "insight", "compact", "changes")
-
-
-def policy_file(folder: Path, text: str) -> str:
-    path = folder / "policy.toml"
-    path.write_text(text)
-    return str(path)
 
 
 async def with_secrets(crm: Organisation) -> None:

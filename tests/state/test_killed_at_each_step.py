@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -19,7 +18,7 @@ from mcp import Client
 
 from crm_sandbox import create_app
 from crm_server.gateway.reconciling import STILL_POSSIBLE
-from tests.interaction.connecting import memory_client
+from tests.interaction.connecting import content, memory_client
 from tests.state.killed_process import (
     ANSWERED,
     BEFORE,
@@ -57,12 +56,6 @@ async def server(url: str, crm: Path, now: Callable[[], datetime]) -> AsyncItera
             yield client
     finally:
         sandbox.close()
-
-
-async def content(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    result = await client.call_tool(tool, arguments)
-    answer: dict[str, Any] = json.loads(result.content[0].text)
-    return answer
 
 
 async def journal(client: Client, action: str, key: str) -> str:

@@ -72,11 +72,12 @@ class Application:
         A policy that cannot be read changes nothing: the answer then says why.
         """
         if (problem := await self._reload_policy()) is None:
-            await self.crm.state.tell(POLICY)
+            await self.crm.state.tell(f"{POLICY} {self.crm.policy.digest}")
         return problem
 
-    async def heard(self, what: str) -> None:
+    async def heard(self, news: str) -> None:
         """Follow what another replica has changed."""
+        what = news.partition(" ")[0]
         if what in (POLICY, ANYTHING):
             await self._reload_policy()
         if what in (TABLES, ANYTHING) and self.named is not None:

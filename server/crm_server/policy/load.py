@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -50,7 +52,12 @@ def load_policy(name_or_path: str, tables: Mapping[str, Table]) -> Policy:
     part = _part(name_or_path, (), texts, tables)
     with placed(name_or_path, texts):
         check_sense(part)
-    return part.policy(Path(name_or_path).stem)
+    return replace(part.policy(Path(name_or_path).stem), digest=_digest(texts.values()))
+
+
+def _digest(texts: Iterable[str]) -> str:
+    """Of a policy's text and those that it extends, in their order; not of where they are."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
 
 
 @contextmanager

@@ -143,6 +143,8 @@ class Policy:
     """Columns (wire names) by table whose written values are kept in the audit."""
     ask_after_reading: bool = False
     """Whether a write needs a human once the caller has read text that strangers may have written."""
+    digest: str = field(default="", compare=False)
+    """Stands for the texts that it was read from: servers that have read the same have the same."""
 
     def rules_for(self, action: Action, table: str) -> tuple[Rule, ...]:
         """The rules that speak of this action on this table."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from crm_server.log import get_logger
 from crm_server.state.store import SILENCE
-from crm_server.state.topics import ANYTHING
+from crm_server.state.topics import ANYTHING, POLICY
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,7 +30,10 @@ def tell(connection: Connection, teller: str, what: str) -> None:
 
 
 async def hear(server: str, own: str, heard: Heard) -> None:
-    """Call ``heard`` with what others tell, until cancelled. A server that is away is waited for."""
+    """Call ``heard`` with what others tell, until cancelled. A server that is away is waited for.
+
+    What may have been told before it could be heard is told first.
+    """
     import psycopg
 
     was_away = False
@@ -43,7 +46,8 @@ async def hear(server: str, own: str, heard: Heard) -> None:
                 await connection.execute(f"LISTEN {_CHANNEL}")
                 if was_away:
                     _log.info("news_heard_again")
-                    await heard(ANYTHING)
+                # Something may have been told before; a policy is read by nothing but news of it.
+                await heard(ANYTHING if was_away else POLICY)
                 was_away = False
                 async for notify in connection.notifies():
                     teller, _, what = notify.payload.partition(" ")

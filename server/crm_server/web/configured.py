@@ -70,7 +70,9 @@ def metrics_of(application: Application) -> Metrics | None:
         return None
     from crm_server.web.metrics import Metrics, PrometheusMeter
 
-    return Metrics(meter, _budgets(application)) if isinstance(meter, PrometheusMeter) else None
+    if not isinstance(meter, PrometheusMeter):
+        return None
+    return Metrics(meter, _budgets(application), lambda: application.crm.policy.digest)
 
 
 def _budgets(application: Application) -> Budgets:
@@ -183,10 +185,8 @@ def _needs(application: Application) -> Any:
 
 def _state_check(application: Application) -> Check:
     async def check() -> str | None:
-        from crm_server.state import audit
-
         try:
-            await application.crm.state.run(audit.require_common_key)
+            await application.crm.state.check()
         except StateError as error:
             return error.message
         return None

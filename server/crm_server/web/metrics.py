@@ -109,6 +109,8 @@ class Metrics:
 
     meter: PrometheusMeter
     budgets: Budgets
+    policy: Callable[[], str]
+    """The digest of the policy in force."""
 
     def endpoint(self, load: Load, health: Health) -> Callable[[Request], Awaitable[Response]]:
         """Answers requests for the metrics."""
@@ -117,7 +119,7 @@ class Metrics:
             encode, content_type = choose_encoder(request.headers.get("accept", ""))
             missing = await health.missing()
             ready = {name: name not in missing for name in health.names}
-            now = _Now(self.meter.registry, load, ready, await self._left())
+            now = _Now(self.meter.registry, load, ready, await self._left(), self.policy())
             return Response(encode(now), headers={"content-type": content_type, "cache-control": "no-store"})
 
         return metrics
@@ -140,10 +142,11 @@ class _Now(Collector):
     load: Load
     ready: Mapping[str, bool]
     left: tuple[Left, ...]
+    policy: str
 
     def collect(self) -> Iterator[Metric]:
         yield from self.counted.collect()
-        yield InfoMetricFamily("crm_mcp", "The server", {"version": __version__})
+        yield InfoMetricFamily("crm_mcp", "The server", {"version": __version__, "policy": self.policy})
         yield GaugeMetricFamily("crm_mcp_calls_running", "Calls under way", self.load.running)
         yield GaugeMetricFamily("crm_mcp_calls_waiting", "Calls that wait for a turn", self.load.waiting)
         yield _labelled(

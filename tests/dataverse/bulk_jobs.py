@@ -55,7 +55,7 @@ async def job_log(path: Path, job: BulkJob) -> AsyncIterator[BulkLog]:
     later = next(_OPENED) * timedelta(minutes=2)
     now = datetime.now(UTC) + later
     state = open_state(f"sqlite:///{path}", path.parent, None, lambda: now)
-    jobs = KeptJobs(state, "https://crm.invalid", lambda: now)
+    jobs = KeptJobs(state, "https://crm.invalid")
     try:
         try:
             await jobs.find(job.id, "ann")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crm_sandbox import create_app
-from crm_server.state import State
-from crm_tools.errors import StateError
 from tests.interaction.connecting import content, memory_client
 
 pytestmark = pytest.mark.anyio
@@ -119,24 +118,29 @@ async def test_a_full_disk_stops_writes_before_the_crm_is_asked(tmp_path: Path, 
         event.remove(Engine, "connect", cannot_grow)
 
 
-async def test_a_write_whose_end_cannot_be_noted_says_so_and_is_settled_later(
-    tmp_path: Path, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+NO_ENDS = "CREATE TRIGGER no_ends BEFORE UPDATE ON changes BEGIN SELECT RAISE(ABORT, 'no'); END"
+
+
+async def test_a_write_whose_end_cannot_be_noted_says_so_and_it_is_noted_later(
+    tmp_path: Path, sandbox: Any
 ) -> None:
-    whole = State.end_write
-
-    async def fails(*_args: Any, **_named: Any) -> None:
-        raise StateError("The server's own state cannot grow.")
-
-    async with memory_client(
-        "full-access", sandbox=sandbox, state=f"sqlite:///{tmp_path / 's.db'}"
-    ) as client:
-        monkeypatch.setattr(State, "end_write", fails)
+    path = tmp_path / "state.db"
+    async with memory_client("full-access", sandbox=sandbox, state=f"sqlite:///{path}") as client:
+        await content(client, "list_changes")
+        change_database(
+            path, "CREATE TRIGGER no_ends BEFORE UPDATE ON changes BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
         made = await content(client, "create_lead", lastname="Quill", subject="Pens")
         assert made["record"]["leadid"]
         assert f"could not note in its journal that change {made['change_id']} is done" in made["warning"]
-        monkeypatch.setattr(State, "end_write", whole)
+        change_database(path, "DROP TRIGGER no_ends")
         listed = (await content(client, "list_changes"))["records"]
         assert [(change["change_id"], change["state"]) for change in listed] == [(made["change_id"], "done")]
+
+
+def change_database(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
 
 
 async def test_the_state_is_for_this_user_alone(tmp_path: Path, sandbox: Any) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from crm_sandbox import create_app
 from crm_server.state import State, open_state
 from tests.state.postgresql import PostgreSQL, running_postgresql
 
@@ -32,6 +34,22 @@ def postgresql() -> Iterator[PostgreSQL]:
     """A PostgreSQL that runs for this run of tests."""
     with running_postgresql() as server:
         yield server
+
+
+@pytest.fixture
+def server(postgresql: PostgreSQL) -> Iterator[PostgreSQL]:
+    """The same, and a test may stop it."""
+    yield postgresql
+    if not postgresql.is_running():
+        postgresql.start()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Any]:
+    """A CRM."""
+    app = create_app(accounts=5)
+    yield app
+    app.close()
 
 
 @pytest.fixture(params=KINDS)

@@ -43,6 +43,9 @@ class PostgreSQL:
     def stop(self) -> None:
         self._run("pg_ctl", "-D", "data", "-m", "immediate", "stop")
 
+    def is_running(self) -> bool:
+        return (self.folder / "data" / "postmaster.pid").exists()
+
     def database(self) -> str:
         """The address of a new, empty database."""
         name = f"t{uuid4().hex}"

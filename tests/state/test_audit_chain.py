@@ -31,7 +31,7 @@ async def filled(state: State, events: int = EVENTS) -> None:
                 "table": "lead",
                 "outcome": f"{number}",
             }
-            audit.append(connection, keys, event, state._now())
+            audit.append(connection, keys, event, state.now())
 
     await state.run(work)
 
@@ -129,7 +129,7 @@ async def test_formulas_are_defused_in_a_table(open_: Open) -> None:
 
     def work(connection: Connection, keys: Keys) -> str:
         event: dict[str, Any] = {"kind": "call", "caller": '=HYPERLINK("x")', "tool": "+1", "outcome": "@sum"}
-        audit.append(connection, keys, event, state._now())
+        audit.append(connection, keys, event, state.now())
         return "".join(audit.as_csv(audit.everything(connection)))
 
     lines = (await state.run(work)).splitlines()

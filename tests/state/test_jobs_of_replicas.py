@@ -31,7 +31,7 @@ PREPARED = Prepared(JOB, tuple(BulkRow({"lastname": name}) for name in "abcde"),
 
 @pytest.fixture
 def replicas(open_: Open, clock: Clock) -> tuple[KeptJobs, KeptJobs]:
-    one, other = (KeptJobs(open_(), ADDRESS, clock) for _ in range(2))
+    one, other = (KeptJobs(open_(), ADDRESS) for _ in range(2))
     return one, other
 
 
@@ -85,7 +85,7 @@ async def test_a_job_that_runs_runs_nowhere_else_until_it_is_let_go(
 
 
 async def test_of_many_replicas_one_takes_a_job_up(open_: Open, clock: Clock) -> None:
-    many = [KeptJobs(open_(), ADDRESS, clock) for _ in range(6)]
+    many = [KeptJobs(open_(), ADDRESS) for _ in range(6)]
     await many[0].keep(PREPARED, "ann")
     ran: list[str] = []
     tried = 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection, text
 
-from crm_server.state import State
+from crm_server.state import State, visits
 from crm_server.state.keys import Keys
 from crm_tools.errors import StateError
 from tests.state.test_audit_chain import filled, verified
@@ -49,7 +49,7 @@ async def test_an_older_state_goes_on_with_its_audit(open_: Open, back_to: tuple
     assert (found.broken, found.events) == (None, 150 + 1 + 60)
     await new.note_reader("ann")
     assert await new.has_read("ann")
-    assert not await new.is_visit_ended("0123")
+    assert not await new.run(lambda connection, _keys: visits.is_ended(connection, "0123"))
 
 
 @pytest.mark.parametrize(("oldest", "goes_on"), [(1, True), (998, False)])

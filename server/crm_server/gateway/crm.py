@@ -46,8 +46,6 @@ class Crm:
     """The folder that tools may read files from and write new ones to."""
     reconciled: dict[str, datetime] = field(default_factory=dict)
     """When the interrupted changes of each caller were last looked at."""
-    unsettled: set[str] = field(default_factory=set)
-    """Changes of this process whose end could not be noted; where it ends too, others find them."""
     meter: Meter = UNMETERED
     page: str | None = None
     """The address of the page for approvals, where there is one."""
@@ -62,7 +60,7 @@ class Crm:
     @cached_property
     def jobs(self) -> KeptJobs:
         """Jobs of many rows that were shown and may be carried out."""
-        return KeptJobs(self.state, self.address, self.now)
+        return KeptJobs(self.state, self.address)
 
     @cached_property
     def readers(self) -> Readers:

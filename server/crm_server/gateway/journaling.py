@@ -123,12 +123,10 @@ async def _ended(
             change, state, error=error, etag_after=etag_after, crm_request_id=crm_request_id.get()
         )
     except StateError as problem:
-        session.crm.unsettled.add(change.id)
-        session.crm.reconciled.pop(session.principal.name, None)
-        _log.error("end_not_noted", change=change.id, state=state.value, problem=problem.message)
+        _log.error("end_not_noted_yet", change=change.id, state=state.value, problem=problem.message)
         session.trail.warnings.append(
             f"The server could not note in its journal that change {change.id} is {state.value}; "
-            "it will look at the record before the next change."
+            "it will when its state can be written again."
         )
 
 

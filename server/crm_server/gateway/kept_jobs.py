@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -41,10 +41,9 @@ HEARD_OF_EVERY = 15.0
 class KeptJobs:
     """The jobs of one environment, each of one caller."""
 
-    def __init__(self, state: State, address: str, now: Callable[[], datetime]) -> None:
+    def __init__(self, state: State, address: str) -> None:
         self._state = state
         self._address = address
-        self._now = now
 
     async def keep(self, prepared: Prepared, caller: str) -> str | None:
         """Keep a job; a sentence if the caller has carried the same one out before.
@@ -54,7 +53,7 @@ class KeptJobs:
         """
         from crm_server.state import jobs
 
-        job, now = prepared.job, self._now()
+        job, now = prepared.job, self._state.now()
         document = await anyio.to_thread.run_sync(_document, prepared)
         stored = jobs.StoredJob(job.id, caller, self._address, job.source, now, document)
 
@@ -97,10 +96,10 @@ class KeptJobs:
         from crm_server.dataverse.bulk_log import BulkLog
         from crm_server.state import jobs
 
-        run, entries = await self._done(lambda connection: jobs.begin(connection, job.id, self._now()))
+        run, entries = await self._done(lambda connection: jobs.begin(connection, job.id, self._state.now()))
 
         async def go_on(entry: str | None = None) -> None:
-            await self._done(lambda connection: jobs.go_on(connection, job.id, run, self._now(), entry))
+            await self._done(lambda connection: jobs.go_on(connection, job.id, run, self._state.now(), entry))
 
         async def be_heard_of() -> None:
             while True:

@@ -41,8 +41,8 @@ class Readers:
                 await self._state.note_reader(caller)
                 is_kept = True
             except StateError as error:
-                # Reading goes on. No replica writes now, and this one tells the others with the next read.
-                _log.error("reader_not_noted", problem=error.message)
+                # Reading goes on. It is noted when the state is back, and nobody writes before.
+                _log.error("reader_not_noted_yet", problem=error.message)
         self._known[caller] = _Reading(now, is_kept)
 
     async def include(self, caller: str) -> bool:

@@ -35,7 +35,7 @@ async def reconcile(session: Session) -> None:
     looked = session.crm.reconciled.get(caller)
     if looked is not None and now - looked < LOOKED_AGAIN:
         return
-    left_open = await session.crm.state.left_open(caller, frozenset(session.crm.unsettled))
+    left_open = await session.crm.state.left_open(caller)
     settled = [await _settled(session, change) for change in left_open]
     if all(settled):
         session.crm.reconciled[caller] = now
@@ -50,14 +50,11 @@ async def _settled(session: Session, change: Change) -> bool:
         return False
     state = _ending(change, row)
     if state is None:
-        young = change.at is None or session.crm.now() - change.at < STILL_POSSIBLE
+        young = change.at is None or session.crm.state.now() - change.at < STILL_POSSIBLE
         if young:
             return False
         state = ChangeState.NOT_DONE
-    await session.crm.state.end_write(
-        change, state, error="interrupted", etag_after=None if row is None else row.get(ETAG)
-    )
-    session.crm.unsettled.discard(change.id)
+    await session.crm.state.settle_write(change, state, None if row is None else row.get(ETAG))
     _log.info("reconciled", change=change.id, state=state.value)
     return True
 

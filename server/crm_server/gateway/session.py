@@ -139,8 +139,9 @@ class Session:
                 lambda spent: self._judged(operation, spent),
             )
         except StateError as error:
-            # Reading goes on: what is not counted changes nothing in the CRM.
-            _log.error("rows_not_counted", problem=error.message)
+            # Reading goes on, and is counted afterwards: it changes nothing in the CRM.
+            _log.error("rows_not_counted_yet", problem=error.message)
+            self._reserved.append(Reserved(uncounted=(self.principal.name, action)))
             return self._judged(operation, Spent())
         self._reserved.append(reserved)
         return judgement

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from crm_server.pages.sealing import SESSION_SECONDS, Cookies, Session
@@ -53,8 +52,12 @@ class Visits:
         session = self._cookies.session(cookies)
         if session is None:
             return None
+        from crm_server.state import visits
+
+        name = _name(session)
         try:
-            return None if await self._state.is_visit_ended(_name(session)) else session
+            ended = await self._state.run(lambda connection, _keys: visits.is_ended(connection, name))
+            return None if ended else session
         except StateError:
             if without_state:
                 return session
@@ -66,8 +69,10 @@ class Visits:
         Raises:
             StateError: It goes on.
         """
-        until = datetime.fromtimestamp(session.born + SESSION_SECONDS, UTC)
-        await self._state.end_visit(_name(session), until)
+        from crm_server.state import visits
+
+        name, until, now = _name(session), session.born + SESSION_SECONDS, self._state.now().timestamp()
+        await self._state.run(lambda connection, _keys: visits.end(connection, name, until, now))
         await self._place(session).forget()
 
     def _place(self, session: Session) -> Sealed:

@@ -8,7 +8,9 @@ Budgets, plans that wait for a human, the journal of changes, jobs of many rows,
     journal  each write, with what it changed
     jobs     jobs of many rows, and which run carries each out
     readers  who was shown text of strangers
-    audit    each call and decision, in a signed chain
+    tokens   what was got on behalf of callers, sealed (visits: sessions of the page that were ended)
+    audit    each call and decision, in a signed chain (events: some of what is in it)
+    noting   what is noted without being waited for, or later
     news     what one process tells the others (topics: of what)
     store    the database and its one thread
     opening  where it is

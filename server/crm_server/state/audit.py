@@ -126,26 +126,6 @@ def signer(connection: Connection) -> str | None:
     return found
 
 
-def require_common_key(connection: Connection, keys: Keys) -> None:
-    """Whether this server has the key of those that share the state: what they seal, it has to open.
-
-    Raises:
-        StateError: It does not.
-    """
-    name = signer(connection)
-    if name is not None:
-        _require_known(name, keys)
-
-
-def _require_known(name: str, keys: Keys) -> None:
-    if keys.named(name) is None:
-        raise StateError(
-            "The audit in this state is signed with another key than this server has. Set "
-            "DYNAMICS_STATE_KEY to the key file of the servers that share the state. Nothing was changed "
-            "in the CRM."
-        )
-
-
 def recent(
     connection: Connection,
     *,
@@ -270,10 +250,29 @@ def _head(connection: Connection, keys: Keys, key: Key) -> tuple[int, str]:
         )
         return 0, _START
     if found[_SIGNER] != key.public:
-        _require_known(found[_SIGNER], keys)
+        _require_known(keys, found[_SIGNER])
         connection.execute(update(FACTS).where(FACTS.c.name == _SIGNER).values(value=key.public))
     head = json.loads(found[_HEAD])
     return int(head["number"]), str(head["hash"])
+
+
+def require_key(connection: Connection, keys: Keys) -> None:
+    """See that this audit can be gone on with.
+
+    Raises:
+        StateError: Another key has signed it.
+    """
+    if (found := signer(connection)) is not None:
+        _require_known(keys, found)
+
+
+def _require_known(keys: Keys, public: str) -> None:
+    if keys.named(public) is None:
+        raise StateError(
+            "The audit in this state is signed with another key than this server has. Set "
+            "DYNAMICS_STATE_KEY to the key file of the servers that share the state. Nothing was changed "
+            "in the CRM."
+        )
 
 
 def _signed(key: Key, number: int, digest: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, insert, or_, select, update
 
 from crm_server.state.audit import moment
 from crm_server.state.schema import CHANGES
@@ -19,11 +19,16 @@ from crm_tools.operations import Action
 
 # Made once: SQLAlchemy takes longer to build a statement than SQLite to carry it out.
 _ADD = insert(CHANGES)
-_END = (
+_ENDING = (
     update(CHANGES)
     .where(CHANGES.c.id == bindparam("the_id"))
     .values({name: bindparam(name) for name in ("state", "error", "etag_after", "crm_request_id", "ended")})
 )
+_OPEN = CHANGES.c.state == ChangeState.BEGUN.value
+INTERRUPTED = "interrupted"
+"""The error of a change whose end its process did not note."""
+_END = _ENDING.where(or_(_OPEN, CHANGES.c.error == INTERRUPTED))
+_SETTLE = _ENDING.where(_OPEN)
 _UNDONE = update(CHANGES).where(CHANGES.c.id == bindparam("the_id")).values(undone_by=bindparam("by"))
 
 
@@ -67,8 +72,38 @@ def end(
     error: str | None = None,
     etag_after: str | None = None,
     crm_request_id: str | None = None,
-) -> None:
-    """Note how a change ended. One that undid another marks that one."""
+) -> bool:
+    """Note how a change ended, as the process knows that made it. One that undid another marks that one.
+
+    Whoever took it for interrupted meanwhile, as when the process was stopped for long, is put right.
+
+    Returns:
+        Whether that is anything new.
+    """
+    return _noted(connection, _END, change, state, now, error, etag_after, crm_request_id)
+
+
+def settle(
+    connection: Connection, change: Change, state: ChangeState, now: datetime, etag_after: str | None
+) -> bool:
+    """Note how a change ended whose process did not say so.
+
+    Returns:
+        Whether that is anything new: somebody else may have been first.
+    """
+    return _noted(connection, _SETTLE, change, state, now, INTERRUPTED, etag_after, None)
+
+
+def _noted(
+    connection: Connection,
+    statement: Update,
+    change: Change,
+    state: ChangeState,
+    now: datetime,
+    error: str | None,
+    etag_after: str | None,
+    crm_request_id: str | None,
+) -> bool:
     ending = {
         "the_id": change.id,
         "state": state.value,
@@ -77,9 +112,11 @@ def end(
         "crm_request_id": crm_request_id,
         "ended": now.timestamp(),
     }
-    connection.execute(_END, ending)
+    if not connection.execute(statement, ending).rowcount:
+        return False
     if change.undo_of is not None and state is ChangeState.DONE:
         connection.execute(_UNDONE, {"the_id": change.undo_of, "by": change.id})
+    return True
 
 
 def listed(
@@ -111,11 +148,10 @@ def found(connection: Connection, caller: str | None, change_id: str) -> Change 
     return None if row is None else _change(row)
 
 
-def left_open(connection: Connection, caller: str, own: frozenset[str], now: datetime) -> Sequence[Change]:
-    """Changes of a caller that began and whose process ended before it knew more, and those named."""
-    wanted = select(CHANGES).where(CHANGES.c.state == ChangeState.BEGUN.value, CHANGES.c.caller == caller)
-    rows = connection.execute(wanted)
-    return [_change(row) for row in rows if row.id in own or _is_abandoned(row, now)]
+def left_open(connection: Connection, caller: str, now: datetime) -> Sequence[Change]:
+    """Changes of a caller that began and whose process ended before it knew more."""
+    rows = connection.execute(select(CHANGES).where(_OPEN, CHANGES.c.caller == caller))
+    return [_change(row) for row in rows if _is_abandoned(row, now)]
 
 
 def _is_abandoned(row: Any, now: datetime) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from crm_server.log import get_logger
 from crm_server.policy.judging import Judgement
 from crm_server.policy.model import Outcome, Policy, Spent
+from crm_server.state import events
 from crm_server.state.keys import Keys
+from crm_server.state.noting import Noting
 from crm_server.state.store import Store, nothing, sayable_id
 from crm_tools.changes import Change, ChangeState
 from crm_tools.errors import StateError
@@ -46,6 +47,8 @@ class Reserved:
     """What was counted ahead of a read."""
 
     ids: tuple[int, ...] = ()
+    uncounted: tuple[str, Action] | None = None
+    """Caller and action of a read that could not be counted ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +63,16 @@ class State:
     """The budgets, plans, journal, jobs and audit that all processes on one database share."""
 
     def __init__(
-        self, store: Store, keys: Keys, now: Callable[[], datetime], retention: Retention | None = None
+        self, store: Store, keys: Keys, clock: Callable[[], datetime], retention: Retention | None = None
     ) -> None:
         self._store = store
         self._keys = keys
-        self._now = now
+        self._clock = clock
         self._retention = retention or Retention()
         self._pruned: datetime | None = None
         self._teller = sayable_id()
         self._warm = False
-        self._noted: deque[tuple[Mapping[str, Any], datetime]] = deque()
-        self._noting = False
+        self._noting = Noting(store)
 
     @property
     def in_memory(self) -> bool:
@@ -114,12 +116,26 @@ class State:
             self._warm = True
             self._store.submit(nothing).add_done_callback(_log_failure)
 
+    def now(self) -> datetime:
+        """The present moment, the same for all processes that share the state."""
+        return self._clock() + self._store.behind
+
+    async def check(self) -> None:
+        """See whether the state can be used: it is there, and its audit is one of this server's key.
+
+        Raises:
+            StateError: It cannot.
+        """
+        from crm_server.state import audit
+
+        await self.run(audit.require_key)
+
     async def spent(self, policy: Policy, caller: str, action: Action, record: str | None) -> Spent:
         """What was used of the limits on an action."""
         from crm_server.state import ledger
 
         return await self._store.run(
-            lambda connection: ledger.spent(connection, policy, caller, action, record, self._now())
+            lambda connection: ledger.spent(connection, policy, caller, action, record, self.now())
         )
 
     async def begin_read(
@@ -129,7 +145,7 @@ class State:
         from crm_server.state import ledger
 
         def work(connection: Connection) -> tuple[Judgement, Reserved]:
-            now = self._now()
+            now = self.now()
             judgement = judge(ledger.spent(connection, policy, caller, action, None, now))
             if judgement.decision.outcome is Outcome.DENIED:
                 return judgement, Reserved()
@@ -140,10 +156,14 @@ class State:
         return await self._store.run(work)
 
     async def end_read(self, reserved: Reserved, rows: int) -> None:
-        """Say how many rows came in truth."""
+        """Say how many rows came in truth. What was not counted ahead is counted when the state takes it."""
         from crm_server.state import ledger
 
-        await self._store.run(lambda connection: ledger.settle(connection, reserved.ids, rows))
+        if reserved.uncounted is None:
+            await self._store.run(lambda connection: ledger.settle(connection, reserved.ids, rows))
+            return
+        (caller, action), now = reserved.uncounted, self.now()
+        self._noting.add(lambda connection: ledger.reserve(connection, caller, action, None, rows, now))
 
     async def begin_write(
         self,
@@ -167,7 +187,7 @@ class State:
         from crm_server.state import audit, journal, ledger, plans
 
         def work(connection: Connection) -> Begun:
-            now = self._now()
+            now = self.now()
             spent = ledger.spent(connection, policy, change.caller, change.action, change.record, now)
             judge(spent)
             if change.plan is not None:
@@ -189,33 +209,34 @@ class State:
         etag_after: str | None = None,
         crm_request_id: str | None = None,
     ) -> None:
-        """Note how a write ended."""
+        """Note how a write ended.
+
+        Raises:
+            StateError: It cannot be noted now; it is when the state takes it.
+        """
+        from crm_server.state import audit, journal
+
+        now = self.now()
+
+        def work(connection: Connection) -> None:
+            ending = {"error": error, "etag_after": etag_after, "crm_request_id": crm_request_id}
+            if journal.end(connection, change, state, now, **ending):
+                audit.append(
+                    connection, self._keys, events.end_event(change, state, error, crm_request_id), now
+                )
+
+        await self._now_or_later(work)
+
+    async def settle_write(self, change: Change, state: ChangeState, etag_after: str | None) -> None:
+        """Note how a write ended whose process did not say so, unless somebody else has."""
         from crm_server.state import audit, journal
 
         def work(connection: Connection) -> None:
-            now = self._now()
-            journal.end(
-                connection,
-                change,
-                state,
-                now,
-                error=error,
-                etag_after=etag_after,
-                crm_request_id=crm_request_id,
-            )
-            event = {
-                "kind": "write ended",
-                "change": change.id,
-                "caller": change.caller,
-                "tool": change.tool,
-                "action": change.action.value,
-                "table": change.table,
-                "ids": [change.record],
-                "outcome": state.value,
-                "error": error,
-                "crm_request_id": crm_request_id,
-            }
-            audit.append(connection, self._keys, event, now)
+            now = self.now()
+            if journal.settle(connection, change, state, now, etag_after):
+                audit.append(
+                    connection, self._keys, events.end_event(change, state, journal.INTERRUPTED), now
+                )
 
         await self._store.run(work)
 
@@ -224,7 +245,7 @@ class State:
         from crm_server.state import plans
 
         await self._store.run(
-            lambda connection: plans.use(connection, plan_id, caller, fingerprint, self._now())
+            lambda connection: plans.use(connection, plan_id, caller, fingerprint, self.now())
         )
 
     async def propose(self, proposal: Proposal) -> KeptPlan:
@@ -232,10 +253,10 @@ class State:
         from crm_server.state import audit, plans
 
         def work(connection: Connection) -> KeptPlan:
-            now = self._now()
+            now = self.now()
             plan = plans.propose(connection, proposal, now)
             if plan.created == now:
-                audit.append(connection, self._keys, _plan_event("proposed", plan), now)
+                audit.append(connection, self._keys, events.plan_event("proposed", plan), now)
             return plan
 
         return await self._store.run(work)
@@ -247,9 +268,9 @@ class State:
         from crm_server.state import audit, plans
 
         def work(connection: Connection) -> KeptPlan:
-            now = self._now()
+            now = self.now()
             plan = plans.decide(connection, plan_id, status, by, now, reason, final=final)
-            audit.append(connection, self._keys, {**_plan_event(status, plan), "by": by}, now)
+            audit.append(connection, self._keys, {**events.plan_event(status, plan), "by": by}, now)
             return plan
 
         return await self._store.run(work)
@@ -259,7 +280,7 @@ class State:
         from crm_server.state import plans
 
         return await self._store.run(
-            lambda connection: plans.listed(connection, self._now(), everything=everything)
+            lambda connection: plans.listed(connection, self.now(), everything=everything)
         )
 
     async def plan(self, plan_id: str) -> KeptPlan:
@@ -274,6 +295,7 @@ class State:
         """The last changes of a caller, newest first."""
         from crm_server.state import journal
 
+        self._noting.resume()  # The end of some may not have been noted yet.
         return await self._store.run(
             lambda connection: journal.listed(connection, caller, most=most, table=table, record=record)
         )
@@ -282,42 +304,33 @@ class State:
         """One change of a caller; of any, for None."""
         from crm_server.state import journal
 
+        self._noting.resume()  # As above.
         return await self._store.run(lambda connection: journal.found(connection, caller, change_id))
 
-    async def left_open(self, caller: str, own: frozenset[str] = frozenset()) -> Sequence[Change]:
-        """Changes whose process ended before it knew their end, and those of this process that are named."""
+    async def left_open(self, caller: str) -> Sequence[Change]:
+        """Changes whose process ended before it knew their end."""
         from crm_server.state import journal
 
-        return await self._store.run(
-            lambda connection: journal.left_open(connection, caller, own, self._now())
-        )
+        return await self._store.run(lambda connection: journal.left_open(connection, caller, self.now()))
 
     async def note_reader(self, caller: str) -> None:
-        """Note that a caller is about to be shown text that strangers may have written."""
+        """Note that a caller is about to be shown text that strangers may have written.
+
+        Raises:
+            StateError: It cannot be noted now; it is when the state takes it.
+        """
         from crm_server.state import readers
 
-        await self._store.run(lambda connection: readers.note(connection, caller, self._now()))
+        now = self.now()
+        await self._now_or_later(lambda connection: readers.note(connection, caller, now))
 
     async def has_read(self, caller: str) -> bool:
         """Whether a caller was shown such text, and may still have it in mind."""
         from crm_server.state import readers
 
         return await self._store.run(
-            lambda connection: readers.has_read(connection, caller, self._now() - REMEMBERED)
+            lambda connection: readers.has_read(connection, caller, self.now() - REMEMBERED)
         )
-
-    async def end_visit(self, visit: str, until: datetime) -> None:
-        """End a session of the page, which nobody needs to remember after ``until``."""
-        from crm_server.state import visits
-
-        now = self._now().timestamp()
-        await self._store.run(lambda connection: visits.end(connection, visit, until.timestamp(), now))
-
-    async def is_visit_ended(self, visit: str) -> bool:
-        """Whether a session of the page was ended."""
-        from crm_server.state import visits
-
-        return await self._store.run(lambda connection: visits.is_ended(connection, visit))
 
     async def tell(self, what: str) -> None:
         """Tell other replicas what has changed; see :mod:`crm_server.state.news`. Nobody else has a file."""
@@ -326,10 +339,9 @@ class State:
         if self.server is None:
             return
         try:
-            await self._store.run(lambda connection: news.tell(connection, self._teller, what))
+            await self._now_or_later(lambda connection: news.tell(connection, self._teller, what))
         except StateError as error:
-            # They hear of something when they are connected again.
-            _log.error("others_not_told", what=what, problem=error.message)
+            _log.error("others_not_told_yet", what=what, problem=error.message)
 
     async def hear(self, heard: Callable[[str], Awaitable[None]]) -> None:
         """Call ``heard`` with what other replicas tell, until cancelled."""
@@ -339,30 +351,35 @@ class State:
             await news.hear(self.server, self._teller, heard)
 
     def note(self, event: Mapping[str, Any]) -> None:
-        """Add an event to the audit without waiting for it. That it cannot be added is logged.
+        """Add an event to the audit without waiting for it: now, or when the state takes it."""
+        now = self.now()
 
-        What comes while the state is busy goes in together, in one transaction.
-        """
-        self._noted.append((event, self._now()))
-        if not self._noting:
-            self._noting = True
-            self._store.submit(self._append_noted).add_done_callback(_log_failure)
+        def append(connection: Connection) -> None:
+            from crm_server.state import audit
 
-    def _append_noted(self, connection: Connection) -> None:
-        """In the thread of the store: what is noted from now on is for the next unit of work, or for this."""
-        from crm_server.state import audit
+            audit.append(connection, self._keys, event, now)
 
-        self._noting = False
-        while self._noted:
-            event, at = self._noted.popleft()
-            audit.append(connection, self._keys, event, at)
+        self._noting.add(append)
 
     async def run(self, work: Callable[[Connection, Keys], Any]) -> Any:
         """Another unit of work, such as those of the audit's commands."""
         return await self._store.run(lambda connection: work(connection, self._keys))
 
+    async def _now_or_later(self, work: Callable[[Connection], object]) -> None:
+        """Do a unit of work, or when the state takes it.
+
+        Raises:
+            StateError: Not now.
+        """
+        try:
+            await self._store.run(work)
+        except StateError:
+            self._noting.add(work)
+            raise
+
     def close(self) -> None:
         """Finish what was begun and close the database."""
+        self._noting.finish()
         self._store.close()
 
     def _prune(self, connection: Connection, now: datetime) -> None:
@@ -378,20 +395,6 @@ class State:
             plans.prune(connection, now - self._retention.changes)
         if self._retention.audit is not None:
             audit.prune(connection, self._keys, now - self._retention.audit, now)
-
-
-def _plan_event(what: str, plan: KeptPlan) -> dict[str, Any]:
-    proposal = plan.proposal
-    return {
-        "kind": f"plan {what}",
-        "plan": plan.id,
-        "caller": proposal.caller,
-        "tool": proposal.tool,
-        "table": proposal.table,
-        "ids": [proposal.record] if proposal.record else [],
-        "rules": list(proposal.rules),
-        "outcome": what,
-    }
 
 
 def _log_failure(done: Future[Any]) -> None:

@@ -16,24 +16,33 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from crm_server.log import get_logger
 from crm_tools.errors import StateError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Transaction
 
+_log = get_logger("state")
 T = TypeVar("T")
 Work = Callable[["Connection"], T]
 
 IN_MEMORY = "sqlite://"
 _LOCK_SECONDS = 5
+_STOPPED_SECONDS = 15
+"""A process that says nothing for so long in the middle of a transaction has lost it."""
 _AWAY_SECONDS = 1.0
 """A server that could not be reached is not tried again for this long: units of work wait for one another."""
+_CLOCKS_AGREE = timedelta(seconds=1)
+"""So much two clocks may differ before it is taken for more than a network that took its time."""
 _LOCK = 0x63726D  # any number that all processes of this product share
+_TIME = "extract(epoch FROM clock_timestamp())::float8"
+_TAKE_LOCK = f"SELECT {_TIME}, pg_advisory_xact_lock({_LOCK}), {_TIME}"
 
 SILENCE: dict[str, Any] = {
     "keepalives_idle": 10,
@@ -75,6 +84,9 @@ class Store:
         self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state")
         self._away: tuple[float, Exception] | None = None
+        self.clock = time.time
+        self.behind = timedelta(0)
+        """How far this machine's clock is behind that of the server, where they differ noticeably."""
 
     @property
     def server(self) -> str | None:
@@ -164,15 +176,27 @@ class Store:
         if self._engine is None:
             from crm_server.state.schema import migrate
 
-            engine = _engine(self._url)
+            engine = _engine(self._url, self._lock)
             try:
                 with engine.connect() as connection, connection.begin():
                     migrate(connection)
-            except Exception:
+            except BaseException:
                 engine.dispose()
                 raise
             self._engine = engine
         return self._engine
+
+    def _lock(self, connection: Connection) -> None:
+        """One lock for all processes, until the end of the transaction, and one clock: the server's."""
+        asked = self.clock()
+        before, _, after = connection.exec_driver_sql(_TAKE_LOCK).one()
+        # The server's clock was read after it was asked, and before it answered.
+        least, most = after - self.clock(), before - asked
+        seconds = least if least > 0 else min(most, 0.0)
+        behind = timedelta(seconds=seconds)
+        if abs(behind - self.behind) >= _CLOCKS_AGREE:
+            _log.warning("clock_set", ahead_of_the_server=round(-seconds, 1))
+        self.behind = behind if abs(behind) >= _CLOCKS_AGREE else timedelta(0)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -196,7 +220,7 @@ def _problem(error: Exception) -> str:
     return f"The server's own state {what}. Nothing was changed in the CRM."
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, lock: Callable[[Connection], None]) -> Engine:
     from sqlalchemy import create_engine, event
     from sqlalchemy.pool import StaticPool
 
@@ -211,7 +235,7 @@ def _engine(url: str) -> Engine:
             connect_args={"connect_timeout": _LOCK_SECONDS, **SILENCE},
         )
         event.listen(engine, "connect", _bound)
-        event.listen(engine, "begin", _lock)
+        event.listen(engine, "begin", lock)
         return engine
     if url != IN_MEMORY:
         _make_private(Path(url.removeprefix("sqlite:///")))
@@ -249,13 +273,8 @@ def _bound(connection: Any, _record: Any) -> None:
     https://www.postgresql.org/docs/current/runtime-config-client.html
     """
     connection.execute(f"SET lock_timeout = {_LOCK_SECONDS * 1000}")
-    connection.execute("SET idle_in_transaction_session_timeout = 15000")
+    connection.execute(f"SET idle_in_transaction_session_timeout = {_STOPPED_SECONDS * 1000}")
     connection.commit()
-
-
-def _lock(connection: Connection) -> None:
-    """The same for PostgreSQL: one lock for all processes, until the end of the transaction."""
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
 
 
 def sayable_id() -> str:

@@ -87,7 +87,7 @@ async def test_callers_over_http_act_with_their_own_rights(
     token = token_of(caller, sandbox) if caller and known else "x" * 40
     headers = {"Authorization": f"Bearer {token}"} if caller else {}
     async with (
-        httpx2.AsyncClient(headers=headers) as http,
+        httpx2.AsyncClient(headers=headers, timeout=60) as http,
         Client(streamable_http_client(address, http_client=http)) as client,
     ):
         read = await client.call_tool("list_accounts", {"select": ["name"], "top": 1})
@@ -117,7 +117,7 @@ _PEOPLE = ("Casey Reader", "Dana Ortiz")
 async def _who_is(address: str, token: str) -> str:
     """As whom Dataverse sees the caller, who cannot write: the token is not good for it."""
     async with (
-        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http,
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http,
         Client(streamable_http_client(address, http_client=http)) as client,
     ):
         told = (await client.call_tool("whoami", {})).structured_content

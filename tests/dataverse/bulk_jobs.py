@@ -38,6 +38,8 @@ NEW_LEADS = BulkJob(
     total=20,
 )
 CHANGED_LEADS = replace(NEW_LEADS, action=Action.UPDATE, id="7f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b")
+EVERYTHING = list(range(1, 21))
+"""The numbers of the rows of these jobs."""
 GOOD = {"lastname": "Bulk"}
 BAD = {"lastname": "x" * 500}
 """Longer than its column allows."""

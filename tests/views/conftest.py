@@ -39,3 +39,16 @@ def opened(chromium: Browser) -> Iterator[Callable[..., Host]]:
         yield open_one
         assert [problem for shown in hosts for problem in shown.problems] == []
         assert [url for shown in hosts for url in shown.requests if url != "about:srcdoc"] == []
+
+
+@pytest.fixture
+def drawn(opened: Callable[..., Host]) -> Callable[..., Host]:
+    """Draws a summary as a pipeline."""
+
+    def draw(structured: dict[str, Any], width: int = 900, **settings: Any) -> Host:
+        shown = opened("pipeline", width, **settings)
+        shown.call(structured)
+        shown.wait_for("h1")
+        return shown
+
+    return draw

@@ -8,6 +8,7 @@ from typing import Any
 STAGES = ("Qualify", "Develop", "Propose", "Close")
 MONTHS = ("2026-11", "2026-12", "2027-01", "2027-02", "2027-03", "2027-04")
 CLOSE_MONTH = "estimatedclosedate:month"
+HOSTILE = '<img src=x onerror="window.intruded = true"><script>window.intruded = true</script>'
 
 
 def pipeline() -> dict[str, Any]:

@@ -3,52 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
 
-from tests.views.host import IN_ENGLISH, Host
+from tests.views.host import Host
+from tests.views.pipelines import VALUE, group, heights, summary, texts
 from tests.views.samples import CLOSE_MONTH, MONTHS, STAGES, pipeline
-
-VALUE = "sum estimatedvalue"
-HOSTILE = '<img src=x onerror="window.intruded = true"><script>window.intruded = true</script>'
-LONG = "Donaudampfschifffahrtsgesellschaftskapitänswitwenrentenauszahlungsstelle" * 3
-
-
-def group(stage: Any, month: Any, count: int = 1, value: float | None = 100.0) -> dict[str, Any]:
-    return {"stepname": stage, CLOSE_MONTH: month, "count": count, VALUE: value}
-
-
-def summary(*groups: Any, **other: Any) -> dict[str, Any]:
-    return {"table": "opportunity", "by": ["stepname", CLOSE_MONTH], "groups": list(groups), **other}
-
-
-@pytest.fixture
-def drawn(opened: Callable[..., Host]) -> Callable[..., Host]:
-    def draw(structured: dict[str, Any], width: int = 900, **settings: Any) -> Host:
-        shown = opened("pipeline", width, **settings)
-        shown.call(structured)
-        shown.wait_for("h1")
-        return shown
-
-    return draw
-
-
-def texts(shown: Host, selector: str) -> list[str]:
-    return [text.strip() for text in shown.find(selector).all_inner_texts()]
-
-
-def measure(shown: Host, label: str) -> Locator:
-    return shown.frame.get_by_role("radio", name=label)
-
-
-def heights(shown: Host, selector: str) -> list[float]:
-    return [box.bounding_box()["height"] for box in shown.find(selector).all()]
-
-
-def overflow(shown: Host) -> int:
-    return shown.in_view("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
 def test_there_is_a_bar_for_each_month_and_a_part_for_each_stage(drawn: Callable[..., Host]) -> None:
@@ -120,57 +80,6 @@ def test_every_group_stands_in_the_table_below(drawn: Callable[..., Host]) -> No
     first = sample["groups"][0]
     assert rows[0].split("\t") == ["Qualify", "Nov 2026", f"${first[VALUE]:,.0f}", str(first["count"])]
     assert texts(shown, ".scrolling thead th") == ["Stage", "Estimated close", "Estimated value", "Count"]
-
-
-def test_the_switch_redraws_the_bars_by_count(drawn: Callable[..., Host]) -> None:
-    shown = drawn(
-        summary(group("Qualify", "2026-11", 1, 900.0), group("Qualify", "2026-12", 4, 100.0), currency="EUR")
-    )
-    assert texts(shown, ".sum") == ["€900", "€100"]
-    by_value = heights(shown, ".part")
-    measure(shown, "Count").check()
-    assert texts(shown, ".sum") == ["1", "4"]
-    by_count = heights(shown, ".part")
-    assert by_value[0] > by_value[1]
-    assert by_count[0] < by_count[1]
-
-
-def test_the_switch_works_by_keyboard(drawn: Callable[..., Host]) -> None:
-    shown = drawn(pipeline())
-    measure(shown, "Estimated value").focus()
-    shown.page.keyboard.press("ArrowRight")
-    expect(measure(shown, "Count")).to_be_checked()
-    assert all(text.isdigit() for text in texts(shown, ".sum"))
-    expect(measure(shown, "Count")).to_be_focused()
-
-
-def test_bars_are_one_stop_of_the_tab_key_and_arrows_go_between_them(drawn: Callable[..., Host]) -> None:
-    shown = drawn(pipeline())
-    measure(shown, "Estimated value").focus()
-    shown.page.keyboard.press("Tab")
-    expect(shown.find(".bar").first).to_be_focused()
-    shown.page.keyboard.press("ArrowRight")
-    expect(shown.find(".bar").nth(1)).to_be_focused()
-    assert "December 2026" in shown.find(".parts").inner_text()
-    shown.page.keyboard.press("End")
-    expect(shown.find(".bar").last).to_be_focused()
-    shown.page.keyboard.press("ArrowRight")
-    expect(shown.find(".bar").last).to_be_focused()
-    shown.page.keyboard.press("Home")
-    expect(shown.find(".bar").first).to_be_focused()
-    shown.page.keyboard.press("Tab")
-    expect(shown.find(".scrolling")).to_be_focused()
-
-
-def test_a_bar_tells_its_parts_to_those_who_point_and_to_those_who_listen(drawn: Callable[..., Host]) -> None:
-    shown = drawn(
-        summary(group("Qualify", "2026-11", 2, 300.0), group("Develop", "2026-11", 1, 100.0), currency="USD")
-    )
-    bar = shown.frame.get_by_role("button", name="November 2026: $400. Qualify $300. Develop $100.")
-    bar.hover()
-    parts = shown.find(".parts").inner_text()
-    assert "November 2026 Estimated value $400 · Count 3" in parts
-    assert "Qualify Estimated value $300 · Count 2" in parts
 
 
 def test_months_in_between_without_records_keep_their_place(drawn: Callable[..., Host]) -> None:
@@ -259,97 +168,6 @@ def test_values_below_zero_hang_below_the_line(drawn: Callable[..., Host]) -> No
     assert above["height"] == pytest.approx(2 * below["height"], rel=0.03)
 
 
-def test_hundreds_of_groups_are_drawn_as_the_largest_and_the_others(drawn: Callable[..., Host]) -> None:
-    groups = [{"ownerid": f"Owner {number}", "count": number} for number in range(1, 401)]
-    shown = drawn({"table": "account", "by": ["ownerid"], "groups": groups}, width=360)
-    assert shown.find(".bar").count() == 25
-    assert texts(shown, ".name")[0] == "Owner 400"
-    assert texts(shown, ".name")[-1] == "376 others"
-    assert texts(shown, ".sum")[-1] == "70.9K"
-    assert texts(shown, ".figures dd") == ["80,200"]
-    assert shown.find(".scrolling tbody tr").count() == 400
-    assert overflow(shown) <= 0
-
-
-def test_more_stages_than_colours_are_drawn_as_the_largest_and_the_others(drawn: Callable[..., Host]) -> None:
-    shown = drawn(summary(*(group(f"Stage {number}", "2026-11", number) for number in range(1, 41))))
-    assert shown.find(".part").count() == 8
-    assert texts(shown, ".key li")[-1] == "33 others"
-    assert texts(shown, ".figures dd") == ["4,000", "820"]
-
-
-@pytest.mark.parametrize("width", [320, 360, 560, 900, 1200])
-def test_no_width_makes_the_page_scroll_sideways(width: int, drawn: Callable[..., Host]) -> None:
-    months = [f"{2020 + place // 12}-{place % 12 + 1:02}" for place in range(60)]
-    groups = [group(stage, month, value=12_345_678.9) for stage in (LONG, "Close") for month in months]
-    shown = drawn(summary(*({**each, f"sum new_{LONG}": 1} for each in groups)), width)
-    assert shown.find(".bar").count() == 60
-    assert overflow(shown) <= 0
-    assert shown.in_view("document.body.getBoundingClientRect().width") <= width
-
-
-def test_a_narrow_page_lays_the_bars_down(drawn: Callable[..., Host]) -> None:
-    shown = drawn(summary(group("Qualify", "2026-11"), group("Qualify", "2026-12", value=50.0)), 360)
-    first, second = (part.bounding_box() for part in shown.find(".part").all())
-    assert first["width"] == pytest.approx(2 * second["width"], rel=0.05)
-    assert first["x"] == second["x"]
-    shown.page.set_viewport_size({"width": 900, "height": 900})
-    shown.page.wait_for_function("() => heard('ui/notifications/size-changed').at(-1).params.width === 900")
-    first, second = (part.bounding_box() for part in shown.find(".part").all())
-    assert first["height"] == pytest.approx(2 * second["height"], rel=0.05)
-
-
-def test_hostile_text_stays_text(drawn: Callable[..., Host]) -> None:
-    shown = drawn(
-        summary(group(HOSTILE, HOSTILE), group("constructor", "__proto__"), table=HOSTILE),
-    )
-    shown.find(".bar").first.hover()
-    assert shown.find("img, main script, iframe").count() == 0
-    assert shown.in_view("window.intruded") is None
-    assert HOSTILE in shown.text()
-
-
-def test_column_names_that_every_object_has_are_names_like_others(drawn: Callable[..., Host]) -> None:
-    shown = drawn({"table": "constructor", "by": ["toString"], "groups": [{"toString": "a", "count": 2}]})
-    assert texts(shown, "h1") == ["Constructor by tostring"]
-    assert texts(shown, ".sum") == ["2"]
-
-
-@pytest.mark.parametrize(
-    "structured",
-    [
-        {},
-        {"groups": None},
-        {"by": "stepname", "groups": []},
-        {"table": "opportunity", "by": ["stepname"], "groups": [None, 5, "x", {"stepname": "Close"}]},
-    ],
-)
-def test_a_summary_without_numbers_says_so(structured: dict[str, Any], opened: Callable[..., Host]) -> None:
-    shown = opened("pipeline")
-    shown.call(structured)
-    expect(shown.find("main")).to_have_text("There are no records to add up.")
-
-
-def test_missing_parts_leave_the_rest(drawn: Callable[..., Host]) -> None:
-    odd = [{"count": 2}, {"stepname": "Close", "count": "many", VALUE: None}, group("Close", "soon", 1, None)]
-    shown = drawn({"by": ["stepname", 7, CLOSE_MONTH], "groups": odd, "currency": 12})
-    assert texts(shown, ".figures dd") == ["3"]
-    assert "soon" in shown.text()
-
-
-def test_a_summary_without_columns_is_shown_as_figures(drawn: Callable[..., Host]) -> None:
-    shown = drawn(
-        {"table": "opportunity", "by": [], "groups": [{"count": 7, VALUE: 1234.5}], "currency": "USD"}
-    )
-    assert texts(shown, "h1") == ["Opportunities"]
-    assert texts(shown, ".figures dd") == ["$1,235", "7"]
-
-
-def test_a_summary_that_was_cut_says_so(drawn: Callable[..., Host]) -> None:
-    shown = drawn({**pipeline(), "more": True})
-    assert "there are more" in shown.find(".warning").inner_text()
-
-
 def test_the_conditions_of_the_question_are_told(opened: Callable[..., Host]) -> None:
     shown = opened("pipeline")
     shown.call(pipeline(), {"table": "opportunity", "where": ["statecode eq Open", "estimatedvalue gt 5000"]})
@@ -364,40 +182,3 @@ def test_amounts_of_several_currencies_are_drawn_and_not_added_up(drawn: Callabl
     by = ["transactioncurrencyid", "stepname", CLOSE_MONTH]
     shown = drawn({"table": "opportunity", "by": by, "groups": groups})
     assert texts(shown, ".figures dd") == ["4"]
-
-
-@pytest.mark.parametrize("currency", [None, "kr", "usd", ["USD"]])
-def test_without_a_currencys_code_values_are_plain_numbers(currency: Any, drawn: Callable[..., Host]) -> None:
-    shown = drawn(summary(group("Qualify", "2026-11", value=1500.0), currency=currency))
-    assert texts(shown, ".figures dd")[0] == "1,500"
-
-
-def test_numbers_and_months_follow_the_hosts_locale(drawn: Callable[..., Host]) -> None:
-    shown = drawn(
-        summary(group("Qualify", "2026-12", value=1234567.0), currency="EUR"),
-        context={**IN_ENGLISH, "locale": "de-DE"},
-    )
-    assert texts(shown, ".figures dd")[0] == "1.234.567\u00a0€"
-    assert shown.find(".bar").get_attribute("aria-label").startswith("Dezember 2026: ")
-    shown.notify("host-context-changed", {"locale": "en-GB"})
-    expect(shown.find(".figures dd").first).to_have_text("€1,234,567")
-
-
-def test_a_change_of_locale_keeps_the_chosen_measure(drawn: Callable[..., Host]) -> None:
-    shown = drawn(pipeline())
-    measure(shown, "Count").check()
-    shown.notify("host-context-changed", {"locale": "fr-FR"})
-    expect(measure(shown, "Count")).to_be_checked()
-    assert all(text.isdigit() for text in texts(shown, ".sum"))
-
-
-def test_bars_appear_at_once_for_those_who_want_less_motion(drawn: Callable[..., Host], opened: Any) -> None:
-    moving = drawn(pipeline())
-    still = opened("pipeline", options={"reduced_motion": "reduce"})
-    still.call(pipeline())
-    still.wait_for("h1")
-    names = [
-        shown.find(".part").first.evaluate("(part) => getComputedStyle(part).animationName")
-        for shown in (moving, still)
-    ]
-    assert names == ["appear", "none"]

@@ -10,9 +10,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.views.host import IN_ENGLISH, Host
-from tests.views.samples import overview
+from tests.views.samples import HOSTILE, overview
 
-HOSTILE = '<img src=x onerror="window.intruded = true"><script>window.intruded = true</script>'
 LONG = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch" * 4
 ACCOUNT = {"table": "account", "id": "1", "name": "Contoso"}
 

@@ -16,12 +16,12 @@ from crm_tools import (
     generic,
     importing,
     overview,
-    people_tools,
     selling,
     summaries,
     tidying,
     views,
 )
+from crm_tools import people_tools as words
 from crm_tools.checking import ArgumentChecker
 from crm_tools.description import Verb
 from crm_tools.handlers import Answer, Arguments
@@ -39,6 +39,8 @@ from crm_tools.toolsets import ADMIN, BULK, CHANGES, COMPACT, INSIGHT, SALES
 
 OwnHandler = Callable[[Arguments, Mapping[str, Table], CrmPort], Awaitable[Answer]]
 Needs = tuple[tuple[Action, str], ...]
+_Row = tuple[str, Action, JsonSchema, OwnHandler, Needs]
+"""A tool of a toolset: name, action, arguments, handler and needs."""
 _ANY_OUTPUT: JsonSchema = {"type": "object"}
 
 
@@ -54,6 +56,7 @@ class Hints:
 
 _ADDS = Hints(read_only=False, destructive=False, idempotent=False, open_world=False)
 _CHANGES = Hints(read_only=False, destructive=True, idempotent=True, open_world=False)
+_ADDS_AND_CHANGES = Hints(read_only=False, destructive=True, idempotent=False, open_world=False)
 HINTS: Mapping[Action, Hints] = {
     # An update replaces values, so it counts as destructive; a CRM is a closed world.
     Action.READ: Hints(read_only=True, destructive=False, idempotent=True, open_world=False),
@@ -100,19 +103,18 @@ class OwnTool:
 
 
 def _tool(
-    name: str,
     toolset: str,
+    name: str,
     action: Action,
     schema: JsonSchema,
     handler: OwnHandler,
     needs: Needs,
     hints: Hints | None = None,
 ) -> OwnTool:
-    words = name.replace("_", " ")
     return OwnTool(
         name=name,
-        title=words[0].upper() + words[1:],
-        description=people_tools.DESCRIPTIONS[name],
+        title=name.replace("_", " ").capitalize(),
+        description=words.DESCRIPTIONS[name],
         effect=action.value,
         toolsets=(toolset,),
         hints=hints or HINTS[action],
@@ -121,6 +123,10 @@ def _tool(
         handler=handler,
         needs=needs,
     )
+
+
+def _tools(toolset: str, *rows: _Row) -> tuple[OwnTool, ...]:
+    return tuple(_tool(toolset, *row) for row in rows)
 
 
 def _on(action: Action, tables: Iterable[str]) -> Needs:
@@ -137,76 +143,42 @@ def _insight() -> tuple[OwnTool, ...]:
     read = _on(Action.READ, standard_tables())
     glance = _on(Action.READ, overview.OVERVIEW_TABLES)
     total = _on(Action.AGGREGATE, standard_tables())
-    words = people_tools
-    return (
-        _tool("find_records", INSIGHT, Action.READ, words.FIND_RECORDS, finding.find_records, read),
-        _tool("get_overview", INSIGHT, Action.READ, words.GET_OVERVIEW, overview.get_overview, glance),
-        _tool(
-            "summarize_records",
-            INSIGHT,
-            Action.READ,
-            words.SUMMARIZE_RECORDS,
-            summaries.summarize_records,
-            total,
-        ),
-        _tool("list_tables", INSIGHT, Action.READ, words.LIST_TABLES, describing.list_tables, read),
-        _tool("describe_table", INSIGHT, Action.READ, words.DESCRIBE_TABLE, describing.describe_table, read),
-        _tool("whoami", INSIGHT, Action.READ, words.WHOAMI, describing.whoami, read),
+    return _tools(
+        INSIGHT,
+        ("find_records", Action.READ, words.FIND_RECORDS, finding.find_records, read),
+        ("get_overview", Action.READ, words.GET_OVERVIEW, overview.get_overview, glance),
+        ("summarize_records", Action.READ, words.SUMMARIZE_RECORDS, summaries.summarize_records, total),
+        ("list_tables", Action.READ, words.LIST_TABLES, describing.list_tables, read),
+        ("describe_table", Action.READ, words.DESCRIBE_TABLE, describing.describe_table, read),
+        ("whoami", Action.READ, words.WHOAMI, describing.whoami, read),
     )
 
 
 def _sales() -> tuple[OwnTool, ...]:
-    closing = ((Action.WIN, "opportunity"), (Action.LOSE, "opportunity"))
-    reopening = ((Action.REOPEN, "opportunity"),)
-    qualifying = ((Action.QUALIFY, "lead"),)
-    logging = _on(Action.CREATE, activities.ACTIVITY_TYPES.values())
-    words = people_tools
-    return (
-        _tool("qualify_lead", SALES, Action.UPDATE, words.QUALIFY_LEAD, selling.qualify_lead, qualifying),
-        _tool(
-            "close_opportunity",
-            SALES,
-            Action.UPDATE,
-            words.CLOSE_OPPORTUNITY,
-            selling.close_opportunity,
-            closing,
-        ),
-        _tool(
-            "reopen_opportunity",
-            SALES,
-            Action.UPDATE,
-            words.REOPEN_OPPORTUNITY,
-            selling.reopen_opportunity,
-            reopening,
-        ),
-        _tool("log_activity", SALES, Action.CREATE, words.LOG_ACTIVITY, activities.log_activity, logging),
+    qualify = ((Action.QUALIFY, "lead"),)
+    close = ((Action.WIN, "opportunity"), (Action.LOSE, "opportunity"))
+    reopen = ((Action.REOPEN, "opportunity"),)
+    log = _on(Action.CREATE, activities.ACTIVITY_TYPES.values())
+    return _tools(
+        SALES,
+        ("qualify_lead", Action.UPDATE, words.QUALIFY_LEAD, selling.qualify_lead, qualify),
+        ("close_opportunity", Action.UPDATE, words.CLOSE_OPPORTUNITY, selling.close_opportunity, close),
+        ("reopen_opportunity", Action.UPDATE, words.REOPEN_OPPORTUNITY, selling.reopen_opportunity, reopen),
+        ("log_activity", Action.CREATE, words.LOG_ACTIVITY, activities.log_activity, log),
     )
 
 
 def _admin() -> tuple[OwnTool, ...]:
-    tables = standard_tables()
     same = _on(Action.READ, tidying.MERGEABLE)
-    merging = _on(Action.MERGE, tidying.MERGEABLE)
-    words = people_tools
-    return (
-        _tool("find_duplicates", ADMIN, Action.READ, words.FIND_DUPLICATES, tidying.find_duplicates, same),
-        _tool("merge_records", ADMIN, Action.DELETE, words.MERGE_RECORDS, tidying.merge_records, merging),
-        _tool(
-            "link_records",
-            ADMIN,
-            Action.UPDATE,
-            words.LINK_RECORDS,
-            tidying.link_records,
-            _on(Action.LINK, tables),
-        ),
-        _tool(
-            "assign_record",
-            ADMIN,
-            Action.UPDATE,
-            words.ASSIGN_RECORD,
-            selling.assign_record,
-            _on(Action.ASSIGN, tables),
-        ),
+    merge = _on(Action.MERGE, tidying.MERGEABLE)
+    link = _on(Action.LINK, standard_tables())
+    assign = _on(Action.ASSIGN, standard_tables())
+    return _tools(
+        ADMIN,
+        ("find_duplicates", Action.READ, words.FIND_DUPLICATES, tidying.find_duplicates, same),
+        ("merge_records", Action.DELETE, words.MERGE_RECORDS, tidying.merge_records, merge),
+        ("link_records", Action.UPDATE, words.LINK_RECORDS, tidying.link_records, link),
+        ("assign_record", Action.UPDATE, words.ASSIGN_RECORD, selling.assign_record, assign),
     )
 
 
@@ -220,7 +192,7 @@ def complete_tool() -> OwnTool:
         effect="complete",
         toolsets=(),
         hints=HINTS[Action.READ],
-        input_schema=people_tools.COMPLETE,
+        input_schema=words.COMPLETE,
         output_schema=_ANY_OUTPUT,
         handler=completing.complete,
         needs=_on(Action.READ, standard_tables()),
@@ -228,22 +200,21 @@ def complete_tool() -> OwnTool:
 
 
 def _bulk() -> tuple[OwnTool, ...]:
-    tables, words = standard_tables(), people_tools
-    many = _on(Action.BULK, tables)
-    hints = Hints(read_only=False, destructive=True, idempotent=False, open_world=False)
-    writes_files = Hints(read_only=False, destructive=False, idempotent=False, open_world=False)
+    many = _on(Action.BULK, standard_tables())
+    read = _on(Action.READ, standard_tables())
     return (
         _tool(
-            "import_records", BULK, Action.BULK, words.IMPORT_RECORDS, importing.import_records, many, hints
-        ),
-        _tool(
-            "export_records",
             BULK,
-            Action.READ,
-            words.EXPORT_RECORDS,
-            exporting.export_records,
-            _on(Action.READ, tables),
-            writes_files,
+            "import_records",
+            Action.BULK,
+            words.IMPORT_RECORDS,
+            importing.import_records,
+            many,
+            _ADDS_AND_CHANGES,
+        ),
+        # It reads the CRM, and adds a file.
+        _tool(
+            BULK, "export_records", Action.READ, words.EXPORT_RECORDS, exporting.export_records, read, _ADDS
         ),
     )
 
@@ -258,7 +229,7 @@ def list_views_tool() -> OwnTool:
         effect=Action.READ.value,
         toolsets=(),
         hints=HINTS[Action.READ],
-        input_schema=people_tools.LIST_VIEWS,
+        input_schema=words.LIST_VIEWS,
         output_schema=_ANY_OUTPUT,
         handler=views.list_views,
         needs=_on(Action.READ, (VIEWS,)),
@@ -266,18 +237,17 @@ def list_views_tool() -> OwnTool:
 
 
 def _compact() -> tuple[OwnTool, ...]:
-    tables = standard_tables()
-    words = people_tools
-    five = (
-        ("query_records", Action.READ, words.QUERY_RECORDS, generic.query_records),
-        ("get_record", Action.READ, words.GET_RECORD, generic.get_record),
-        ("create_record", Action.CREATE, words.CREATE_RECORD, generic.create_record),
-        ("update_record", Action.UPDATE, words.UPDATE_RECORD, generic.update_record),
-        ("delete_record", Action.DELETE, words.DELETE_RECORD, generic.delete_record),
+    read, create, update, delete = (
+        _on(action, standard_tables())
+        for action in (Action.READ, Action.CREATE, Action.UPDATE, Action.DELETE)
     )
-    return tuple(
-        _tool(name, COMPACT, action, schema, handler, _on(action, tables))
-        for name, action, schema, handler in five
+    return _tools(
+        COMPACT,
+        ("query_records", Action.READ, words.QUERY_RECORDS, generic.query_records, read),
+        ("get_record", Action.READ, words.GET_RECORD, generic.get_record, read),
+        ("create_record", Action.CREATE, words.CREATE_RECORD, generic.create_record, create),
+        ("update_record", Action.UPDATE, words.UPDATE_RECORD, generic.update_record, update),
+        ("delete_record", Action.DELETE, words.DELETE_RECORD, generic.delete_record, delete),
     )
 
 

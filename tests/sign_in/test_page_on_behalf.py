@@ -66,7 +66,7 @@ class Browser:
 
 async def call(address: str, token: str, tool: str, **arguments: Any) -> dict[str, Any]:
     async with (
-        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http,
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http,
         Client(streamable_http_client(f"{address}/mcp", http_client=http)) as client,
     ):
         answer = await client.call_tool(tool, arguments)

@@ -26,7 +26,7 @@ from crm_server.pages.reading import Reading, Wanted
 from crm_server.pages.sealing import Cookies, Session
 from crm_server.pages.visits import Visits
 from crm_server.state.proposals import KeptPlan
-from crm_server.web.messages import WholeMessages
+from crm_server.web.bodies import WholeBodies
 from crm_tools.changes import Change
 from crm_tools.errors import StateError
 
@@ -110,7 +110,7 @@ class Site:
         )
         # It would lead to the address that the process sees, which is not the public one.
         app.router.redirect_slashes = False
-        return GuardedPages(WholeMessages(app, LARGEST_FORM))
+        return GuardedPages(WholeBodies(app, LARGEST_FORM))
 
     def _seen(self, page: Shown) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:

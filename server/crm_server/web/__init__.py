@@ -2,8 +2,10 @@
 
 ::
 
+    impatience   connections that end if nothing comes of them, or too much
     options      how it is served: address, hosts, origins, limits
-    messages     bodies: read whole, within size and time, and looked at for what they ask
+    bodies       read whole, within size, time and room
+    messages     what a body asks, and whether it is a message at all
     turns        how many calls are under way, of each caller and in all
     health       whether the process lives, and whether it can serve
     metrics      what is measured, for Prometheus

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from crm_server.ending import CannotServeError
-from crm_server.web.messages import ASKED_KEY, Asked
+from crm_server.web.messages import is_stream
 
 if TYPE_CHECKING:
     import uvicorn
@@ -97,18 +97,13 @@ class Endable:
     def end_streams(self) -> None:
         """End what only waits for news."""
         for running, scope in tuple(self._running.items()):
-            if _is_stream(scope):
+            if is_stream(scope):
                 running.cancel()
 
     def cut_off(self) -> None:
         """End everything."""
         for running in tuple(self._running):
             running.cancel()
-
-
-def _is_stream(scope: Scope) -> bool:
-    asked: Asked = scope.get(ASKED_KEY, Asked())
-    return scope["method"] == "GET" or asked.method == "subscriptions/listen"
 
 
 async def serve_app(

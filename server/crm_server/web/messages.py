@@ -1,7 +1,8 @@
-"""The bodies of requests: read whole, within size and time, and looked at for what they ask.
+"""What a message asks, found out before the protocol sees it, and whether it is one at all.
 
-MCP's messages are small JSON objects. Reading one before anything else is done keeps a slow or endless sender
-from holding what others need.
+What stands here for the scope of a token and for a turn has to be what is done in the end. So a message is
+read as strictly as any part of the protocol reads it, and what one of them would read otherwise is refused:
+UTF-8 alone, no half characters, no numbers that JSON has not, no nesting without an end.
 """
 
 from __future__ import annotations
@@ -10,16 +11,21 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
-from crm_server.authorization.resource import refuse
+from crm_server.log import get_logger
+from crm_server.web.bodies import in_one_piece
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 ASKED_KEY = "crm.asked"
 """Under this name what a request asks stands in its ASGI scope."""
-BODY_SECONDS = 20.0
+MOST_PARTS, MOST_MEMBERS = 300_000, 1_500_000
+"""Objects and lists of a message, and their members. While it is read the process does nothing else, and the
+same bytes take a hundred times as long where they are brackets."""
+
+_PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
+"""JSON-RPC 2.0, section 5.1."""
+_log = get_logger("http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,71 +41,70 @@ class Asked:
         return self.method in ("tools/call", "resources/read", "completion/complete", "prompts/get")
 
 
-class WholeMessages:
-    """Reads the body of each POST, and lets the request through with it."""
+def is_stream(scope: Scope) -> bool:
+    """Whether a request only waits for news, until it is ended."""
+    asked: Asked = scope.get(ASKED_KEY, Asked())
+    return scope["method"] == "GET" or asked.method == "subscriptions/listen"
 
-    def __init__(self, app: ASGIApp, largest: int, seconds: float = BODY_SECONDS) -> None:
+
+class NoMessageError(Exception):
+    """The body is no message of the protocol."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Messages:
+    """Lets requests through whose body is a message, with what it asks. Bodies come in one piece."""
+
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._largest = largest
-        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        scope[ASKED_KEY] = Asked()
         if scope["method"] != "POST":
-            scope[ASKED_KEY] = Asked()
             await self._app(scope, receive, send)
             return
-        body: bytes | None = None
-        with anyio.move_on_after(self._seconds) as limit:
-            body = await _body(receive, self._largest)
-        if limit.cancelled_caught:
-            await refuse(send, 408, "request_timeout", "The request did not arrive in time.")
-        elif body is None:
-            await refuse(send, 413, "too_large", f"A message has at most {self._largest:,} bytes.")
-        else:
+        body = (await receive())["body"]
+        try:
             scope[ASKED_KEY] = asked(body)
-            await self._app(scope, _replayed(body, receive), send)
-
-
-async def _body(receive: Receive, largest: int) -> bytes | None:
-    """The body; None where it is too large."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return b"".join(parts)
-        part = message.get("body", b"")
-        size += len(part)
-        if size > largest:
-            return None
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
+        except NoMessageError as error:
+            _log.warning("message_refused", reason=str(error))
+            await _refuse(send, error)
+            return
+        rest = in_one_piece(body, receive)
+        del body  # What it says is held by whoever reads it.
+        await self._app(scope, rest, send)
 
 
 def asked(body: bytes) -> Asked:
-    """What a message asks. What is no message is left to the protocol to refuse."""
+    """What a message asks.
+
+    Raises:
+        NoMessageError: It is none.
+    """
+    from pydantic_core import from_json  # With the parser of the protocol's own models.
+
+    if body.count(b"{") + body.count(b"[") > MOST_PARTS or body.count(b":") > MOST_MEMBERS:
+        raise NoMessageError(413, _INVALID_REQUEST, "The message has too many parts")
     try:
-        message: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return Asked()
+        message: Any = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        raise NoMessageError(400, _PARSE_ERROR, "Parse error") from None
     if not isinstance(message, dict):
-        return Asked()
+        raise NoMessageError(400, _INVALID_REQUEST, "A body is one message, and no batch of them")
     params = message.get("params")
     name = params.get("name") if isinstance(params, dict) else None
     method = message.get("method")
     return Asked(method if isinstance(method, str) else "", name if isinstance(name, str) else "")
+
+
+async def _refuse(send: Send, error: NoMessageError) -> None:
+    answer = {"jsonrpc": "2.0", "id": None, "error": {"code": error.code, "message": str(error)}}
+    body = json.dumps(answer).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.transport_security import TransportSecuritySettings
 
+from crm_server.authorization.resource import refuse
 from crm_server.ending import CannotServeError, last_resort, only_error, stop_on_signals
 from crm_server.stdio import MAX_MESSAGE_BYTES
 from crm_server.web.application import Doors, web_application
@@ -19,7 +20,6 @@ from crm_server.web.options import Team, WebOptions, allowed_hosts, allowed_orig
 from crm_server.web.turns import Load
 
 if TYPE_CHECKING:
-    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 OnReady = Callable[[str], None]
@@ -112,29 +112,22 @@ async def _endpoints(
     server: Server[Any], options: WebOptions, told: NotificationOptions
 ) -> AsyncIterator[tuple[Endpoints, Callable[[], Awaitable[None]]]]:
     """What answers the protocol's requests, by path, and what ends calls that are under way."""
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+    from crm_server.web.sessions import Sessions, terminate_sessions
+
     if options.sse:
         async with server.lifespan(server) as state:
             yield _sse_endpoints(server, state, told), _nothing
         return
-    app = server.streamable_http_app(
-        streamable_http_path="/mcp",
-        transport_security=_CHECKED,
+    manager = StreamableHTTPSessionManager(
+        server,
+        stateless=options.stateless,
+        security_settings=_CHECKED,
         max_request_body_size=MAX_MESSAGE_BYTES,
-        stateless_http=options.stateless,
     )
-    manager = server.session_manager
     async with manager.run():
-        yield {"/mcp": app}, lambda: _terminate_sessions(manager)
-
-
-async def _terminate_sessions(manager: StreamableHTTPSessionManager) -> None:
-    """Ends the sessions of the handshake era, and with them the calls that are still under way.
-
-    Left to the manager's own exit, each such call waits a second to write to a stream that nobody reads,
-    which is more than the time there is. The manager offers no public way.
-    """
-    for transport in list(manager._server_instances.values()):
-        await transport.terminate()
+        yield {"/mcp": Sessions(manager)}, lambda: terminate_sessions(manager)
 
 
 async def _nothing() -> None:
@@ -149,6 +142,9 @@ def _sse_endpoints(server: Server[Any], lifespan_state: Any, told: NotificationO
 
     class Events:
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["method"] != "GET":
+                await refuse(send, 405, "not_allowed", "Events are asked for by GET.", [("allow", "GET")])
+                return
             async with transport.connect_sse(scope, receive, send) as (read_stream, write_stream):
                 await serve_dual_era_loop(
                     server,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,23 +15,27 @@ from crm_server.authorization.resource import refuse
 from crm_server.log import get_logger
 from crm_server.sign_in.callers import SCOPE_KEY, Caller
 from crm_server.tracing import WAITED_KEY
-from crm_server.web.messages import ASKED_KEY, Asked
+from crm_server.web.bodies import RETRY_SECONDS
+from crm_server.web.messages import ASKED_KEY, Asked, is_stream
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _log = get_logger("http")
-RETRY_SECONDS = "2"
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Calls under way of one caller and in all, calls that wait for a turn, and how long they wait."""
+    """Calls under way of one caller and in all, calls that wait for a turn, and how long they wait.
+
+    ``streams`` are those of one caller on which news are waited for.
+    """
 
     of_caller: int = 8
     in_all: int = 64
     waiting: int = 256
     wait_seconds: float = 10.0
+    streams: int = 32
 
 
 @dataclass
@@ -42,34 +48,37 @@ class Load:
 
 
 class Turns:
-    """Lets calls through in turn. What is no call - lists, pings, streams - passes at once."""
+    """Lets calls through in turn, and so many streams of a caller; lists and pings pass at once."""
 
     def __init__(self, app: ASGIApp, bounds: Bounds, load: Load) -> None:
         self._app = app
         self._bounds = bounds
         self._load = load
         self._turns = anyio.Semaphore(bounds.in_all)
-        self._of_caller: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
+        self._streams: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         asked = scope.get(ASKED_KEY, Asked())
-        if not asked.is_call:
-            await self._app(scope, receive, send)
-            return
         caller = scope.get(SCOPE_KEY)
         name = caller.key if isinstance(caller, Caller) else ""
-        if name and self._of_caller[name] >= self._bounds.of_caller:
+        if asked.is_call:
             message = f"You have {self._bounds.of_caller} calls under way already. Wait for one of them."
-            await self._turn_away(send, 429, "too_many_calls", message)
-            return
-        self._of_caller[name] += 1
-        try:
-            await self._in_turn(scope, receive, send)
-        finally:
-            self._of_caller[name] -= 1
-            if not self._of_caller[name]:
-                del self._of_caller[name]
+            with _counted(self._calls, name, self._bounds.of_caller) as fits:
+                if fits:
+                    await self._in_turn(scope, receive, send)
+                else:
+                    await self._turn_away(send, 429, "too_many_calls", message)
+        elif is_stream(scope):
+            message = f"You have {self._bounds.streams} streams open already. End one of them."
+            with _counted(self._streams, name, self._bounds.streams) as fits:
+                if fits:
+                    await self._app(scope, receive, send)
+                else:
+                    await self._turn_away(send, 429, "too_many_streams", message)
+        else:
+            await self._app(scope, receive, send)
 
     async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
         came = time.perf_counter()
@@ -107,3 +116,18 @@ class Turns:
         self._load.refused[code] += 1
         _log.warning("call_turned_away", reason=code)
         await refuse(send, status, code, message, [("retry-after", RETRY_SECONDS)])
+
+
+@contextmanager
+def _counted(running: Counter[str], name: str, most: int) -> Iterator[bool]:
+    """Whether one more of this caller fits; if so it is counted inside. Callers without a name always fit."""
+    if name and running[name] >= most:
+        yield False
+        return
+    running[name] += 1
+    try:
+        yield True
+    finally:
+        running[name] -= 1
+        if not running[name]:
+            del running[name]

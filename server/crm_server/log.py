@@ -109,13 +109,36 @@ class _PatientStream:
 
 def _renderer(output: _PatientStream) -> Processor:
     if output.isatty():
-        return structlog.dev.ConsoleRenderer(colors=False)
+        return _on_one_line(structlog.dev.ConsoleRenderer(colors=False))
     return structlog.processors.JSONRenderer(
-        serializer=json.dumps,
+        serializer=_json,
         ensure_ascii=False,
         # The type, not repr(): a value of ours may print a row.
         default=lambda value: type(value).__name__,
     )
+
+
+def _on_one_line(renderer: Processor) -> Processor:
+    """Has the event itself escaped as the renderer does with values: libraries put others' text into it."""
+
+    def render(logger: WrappedLogger, method: str, event: EventDict) -> Any:
+        return renderer(logger, method, {**event, "event": _escaped(str(event.get("event", "")))})
+
+    return render
+
+
+def _json(value: Any, **options: Any) -> str:
+    return _escaped(json.dumps(value, **options))
+
+
+def _escaped(text: str) -> str:
+    """The text without what steers a terminal, ends a line for some reader, hides, or cannot be written.
+
+    JSON itself leaves most of that as it is; its escapes are good in it too.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 
 def _route_libraries(output: _PatientStream, shared: list[Processor], renderer: Processor) -> None:

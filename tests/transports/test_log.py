@@ -73,6 +73,31 @@ def test_an_event_is_one_json_line_with_time_and_request_id(stream):
     assert "Grün" in stream.getvalue()
 
 
+STRANGE = 'a\n{"event": "forged"}\r\x1b[31m\x9b31m\x85b\u2028c\u2029d\u202ee\u200bf\x7fg\U000e0001h'
+"""Ends lines, for some readers at least, steers terminals, or hides."""
+
+
+@pytest.mark.parametrize("made", [io.StringIO, Terminal], ids=["file", "terminal"])
+def test_what_strangers_write_neither_ends_a_line_nor_steers_a_terminal(made: type[io.StringIO]) -> None:
+    out = made()
+    configure_logging("info", out)
+    for text in (STRANGE, f"{STRANGE}\ud800"):
+        structlog.get_logger().warning("refused", name=text, names=[text], facts={"a": text})
+        structlog.get_logger().warning(text)
+        logging.getLogger("mcp").warning("Invalid: %s", text)
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 6
+    assert all(line.isprintable() for line in lines)
+    assert out.getvalue().encode()
+
+
+def test_what_strangers_write_stays_readable_for_programs(stream: io.StringIO) -> None:
+    structlog.get_logger().warning("refused", name=STRANGE, other="Jürgen 久美子")
+    event = only_event(stream)
+    assert (event["name"], event["other"]) == (STRANGE, "Jürgen 久美子")
+    assert "Jürgen 久美子" in stream.getvalue()
+
+
 def test_events_below_the_level_are_left_out():
     out = io.StringIO()
     configure_logging("warning", out)

@@ -11,6 +11,9 @@ import pytest
 from crm_sandbox import create_app
 from tests.pages.house import House, a_house, callers_file
 from tests.pages.issuer import CLIENT_ID, CLIENT_SECRET, Issuer, an_issuer
+from tests.state.conftest import postgresql, url
+
+__all__ = ["company", "house", "issuer", "postgresql", "running_issuer", "sandbox", "url"]
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ from crm_server.state.proposals import KeptPlan
 from crm_server.web.bodies import WholeBodies
 from crm_tools.changes import Change
 from crm_tools.errors import StateError
+from crm_tools.outside_text import line
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -39,7 +40,7 @@ CALLBACK = f"{PATH}/sign-in/callback"
 """Where the page is when the issuer sends a browser back to it."""
 LARGEST_FORM = 64 * 1024
 _SEARCHED = {"caller": "caller", "tool": "tool", "table": "table_name", "outcome": "outcome"}
-_NUMBER = re.compile(r"[0-9]{1,12}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _log = get_logger("pages")
 
 Form = Mapping[str, str]
@@ -244,7 +245,7 @@ class Site:
         return change
 
     async def _audit(self, request: Request, session: Session) -> Response:
-        asked = {name: request.query_params.get(name, "").strip()[:200] for name in _AUDIT_FIELDS}
+        asked = {name: line(request.query_params.get(name, ""))[:200].strip() for name in _AUDIT_FIELDS}
         try:
             wanted = _wanted(asked)
         except ValueError:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Update, bindparam, delete, insert, or_, selec
 
 from crm_server.state.audit import moment
 from crm_server.state.schema import CHANGES
-from crm_server.state.store import sayable_id, this_process
+from crm_server.state.store import is_sayable, sayable_id, this_process
 from crm_tools.changes import Change, ChangeState
 from crm_tools.operations import Action
 
@@ -141,6 +141,8 @@ def recent(connection: Connection, *, most: int, before: int | None = None) -> l
 
 def found(connection: Connection, caller: str | None, change_id: str) -> Change | None:
     """The change of this id, if it is one of this caller; whoever made it, for None."""
+    if not is_sayable(change_id):
+        return None
     wanted = select(CHANGES).where(CHANGES.c.id == change_id)
     if caller is not None:
         wanted = wanted.where(CHANGES.c.caller == caller)

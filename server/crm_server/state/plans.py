@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from crm_server.state.audit import moment
 from crm_server.state.proposals import APPROVED, LASTS, REJECTED, USED, WAITING, KeptPlan, Proposal
 from crm_server.state.schema import PLANS
-from crm_server.state.store import sayable_id
+from crm_server.state.store import is_sayable, sayable_id
 from crm_tools.errors import ApprovalError
 
 
@@ -55,7 +55,8 @@ def found(connection: Connection, plan_id: str) -> KeptPlan:
     Raises:
         ApprovalError: There is none.
     """
-    row = connection.execute(select(PLANS).where(PLANS.c.id == plan_id)).first()
+    wanted = select(PLANS).where(PLANS.c.id == plan_id)
+    row = connection.execute(wanted).first() if is_sayable(plan_id) else None
     if row is None:
         raise ApprovalError(f"There is no plan {plan_id[:40]!r}. See: dynamics-crm-mcp approvals list")
     return _plan(row)

@@ -282,6 +282,11 @@ def sayable_id() -> str:
     return "".join(secrets.choice("23456789abcdefghjkmnpqrstuvwxyz") for _ in range(10))
 
 
+def is_sayable(text: str) -> bool:
+    """Whether it could be such an id. What else is asked for may be no text to a database: a zero byte."""
+    return text.isascii() and text.isalnum()
+
+
 @cache
 def this_process() -> tuple[str, int]:
     """The machine and the number of this process.

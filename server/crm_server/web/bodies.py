@@ -92,7 +92,7 @@ class WholeBodies:
             await _refuse(send, 415, "encoded", "A body is taken as it is, and not compressed.")
             return
         caller = scope.get(SCOPE_KEY)
-        with self._room.taken(caller.name if isinstance(caller, Caller) else "") as taken:
+        with self._room.taken(caller.key if isinstance(caller, Caller) else "") as taken:
             await self._answer(scope, receive, send, taken)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, taken: Taken) -> None:

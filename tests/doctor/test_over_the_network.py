@@ -99,6 +99,15 @@ async def test_on_behalf_of_skips_what_takes_a_caller_and_says_so(sandbox: Mappi
 
 
 @pytest.mark.usefixtures("trusted")
+async def test_on_behalf_of_what_services_can_do_is_looked_at(sandbox: Mapping[str, str]) -> None:
+    services = {OTHER: "Integration"}
+    outcomes = await examined(settings(sandbox, auth="on-behalf-of", callers_services=services))
+    assert "under which services work" in outcomes["sign-in"].found
+    assert outcomes["who am i"].status is Status.OK
+    assert outcomes["privileges"].status is not Status.SKIPPED
+
+
+@pytest.mark.usefixtures("trusted")
 async def test_on_behalf_of_a_wrong_secret_shows_before_a_caller_comes(sandbox: Mapping[str, str]) -> None:
     outcomes = await examined(settings(sandbox, auth="on-behalf-of", client_secret="wrong"))
     assert failures(outcomes) == ["sign-in"]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import requests
@@ -40,14 +41,14 @@ def sandbox_process(folder: Path) -> Iterator[Mapping[str, str]]:
         process.communicate(timeout=10)
 
 
-def settings(sandbox: Mapping[str, str], **changed: str | None) -> Settings:
+def settings(sandbox: Mapping[str, str], **changed: Any) -> Settings:
     """The printed settings, some of them changed."""
     given = {
         name.removeprefix("DYNAMICS_").lower(): value
         for name, value in sandbox.items()
         if name.startswith("DYNAMICS_")
     }
-    return Settings(**{**given, **changed})  # type: ignore[arg-type]
+    return Settings(**{**given, **changed})
 
 
 async def ask(chosen: Settings, path: str = "WhoAmI", auth: httpx.Auth | None = None) -> httpx.Response:

@@ -37,11 +37,18 @@ async def sign_in(context: Context) -> Outcome:
 
 
 async def _application_of_callers(context: Context) -> Outcome:
-    """The application that exchanges callers' tokens: a wrong secret shows before the first caller comes."""
+    """The application that exchanges callers' tokens: a wrong secret shows before the first caller comes.
+
+    Services work under it, so where there are any it has to be a user of the environment itself.
+    """
     from crm_server.sign_in.applications import of_callers
 
+    provider = of_callers(context.settings)
     try:
-        await of_callers(context.settings).token()
+        await provider.token()
+        if context.settings.callers_services:
+            context.provider = provider
+            return ok("a token can be had by the application itself, under which services work")
     except SignInError as error:
         code = (error.crm_code or "").removeprefix("AADSTS")
         if error.crm_code is None or code in _OF_THE_APPLICATION:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import psycopg
-from mcp import Client
 
 from crm_server.app import Application, build_application
 from crm_server.replicas import hearing_of_others
@@ -31,13 +29,6 @@ async def serving(sandbox: Any, url: str, policy: str = "full-access") -> AsyncI
             yield application
     finally:
         await application.aclose()
-
-
-async def content(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """What a call answers, or its error."""
-    result = await client.call_tool(tool, arguments)
-    answer: dict[str, Any] = json.loads(result.content[0].text)
-    return answer
 
 
 async def in_thread(work: Callable[[], object]) -> None:

@@ -18,9 +18,10 @@ from crm_server.protocol import build_server
 from crm_server.replicas import hearing_of_others
 from crm_server.settings import Settings
 from crm_server.state import State, noting, open_state
+from tests.interaction.connecting import content
 from tests.state.conftest import Clock
 from tests.state.postgresql import PostgreSQL
-from tests.state.serving import content, in_thread, serving, until_heard
+from tests.state.serving import in_thread, serving, until_heard
 
 pytestmark = pytest.mark.anyio
 FULL, READ_ONLY = 'extends = "full-access"\n', 'extends = "read-only"\n'

@@ -18,9 +18,10 @@ from crm_server.state import State, audit, noting, open_state
 from crm_server.state.keys import Keys
 from crm_tools.changes import ChangeState
 from crm_tools.errors import StateError
+from tests.interaction.connecting import content
 from tests.state.conftest import Clock
 from tests.state.postgresql import PostgreSQL
-from tests.state.serving import content, in_thread, serving
+from tests.state.serving import in_thread, serving
 from tests.state.writing import change, limited, write
 
 pytestmark = pytest.mark.anyio

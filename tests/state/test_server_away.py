@@ -20,9 +20,10 @@ from crm_server.state import State, audit, open_state
 from crm_server.web.configured import _state_check
 from crm_server.web.health import Health
 from crm_tools.errors import StateError
+from tests.interaction.connecting import content
 from tests.state.conftest import Clock
 from tests.state.postgresql import PostgreSQL
-from tests.state.serving import content, in_thread, serving
+from tests.state.serving import in_thread, serving
 from tests.state.writing import change, limited, write
 
 pytestmark = pytest.mark.anyio

@@ -78,7 +78,9 @@ async def test_metrics_are_shown_while_the_state_does_not_answer(monkeypatch: py
         await never()
         return ()
 
-    endpoint = Metrics(PrometheusMeter(), budgets).endpoint(Load(), Health({"state": never}))
+    endpoint = Metrics(PrometheusMeter(), budgets, lambda: "digest").endpoint(
+        Load(), Health({"state": never})
+    )
     with anyio.fail_after(10):
         answer = await endpoint(Request({"type": "http", "method": "GET", "headers": []}))
     shown = bytes(answer.body).decode()

@@ -197,6 +197,33 @@ def test_scripts_of_named_pages_may_call_and_others_may_not(server: Served, issu
     assert server.post(call("whoami"), issuer.token(), Origin="https://evil.example").status_code == 403
 
 
+@pytest.mark.parametrize("headers", [{}, modern("whoami")], ids=["handshake", "stateless"])
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"Accept": "text/html"}, 406),
+        ({"Accept": ""}, 406),
+        ({"Content_Type": "text/plain"}, 415),
+        ({"Content_Encoding": "gzip"}, 415),
+        ({"Mcp_Protocol_Version": "9999-01-01"}, 400),
+        ({"Mcp_Protocol_Version": "x" * 5000}, 400),
+    ],
+    ids=str,
+)
+def test_what_is_not_meant_for_the_protocol_is_refused_as_such(
+    server: Served, issuer: Listening, changes: dict[str, str], status: int, headers: dict[str, str]
+) -> None:
+    assert server.post(call("whoami"), issuer.token(), **{**headers, **changes}).status_code == status
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "PATCH", "TRACE", "OPTIONS", "PROPFIND", "QUERY"])
+def test_other_methods_are_refused_with_a_token_and_unseen_without(
+    server: Served, issuer: Listening, method: str
+) -> None:
+    assert server.request(method).status_code == 401
+    assert server.request(method, token=issuer.token()).status_code == 405
+
+
 def test_a_message_that_is_too_large_is_refused(server: Served, issuer: Listening) -> None:
     answer = server.post(b'"' + b"x" * 17_000_000 + b'"', issuer.token())
     assert answer.status_code == 413

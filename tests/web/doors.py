@@ -52,10 +52,11 @@ def application(endpoint: Any, bounds: Bounds | None = None, health: Health | No
 
 
 def client(app: Any, caller: str = "ann") -> httpx.AsyncClient:
-    headers = {"Authorization": f"Bearer {caller}"}
+    headers = {"Authorization": f"Bearer {caller}", "Content-Type": "application/json"}
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=PUBLIC, headers=headers)
 
 
+_OF_ANN = ((b"authorization", b"Bearer ann"), (b"content-type", b"application/json"))
 Sent = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
@@ -76,7 +77,7 @@ async def asgi(
         "raw_path": b"/mcp",
         "query_string": b"",
         "root_path": "",
-        "headers": headers or [(b"host", b"crm.example"), (b"authorization", b"Bearer ann")],
+        "headers": [*([(b"host", b"crm.example")] if headers is None else headers), *_OF_ANN],
     }
     await app(scope, parts, send)
     return found[0] if found else None

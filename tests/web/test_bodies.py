@@ -127,6 +127,30 @@ async def test_an_encoded_body_is_refused_unread(coding: str) -> None:
         assert as_it_is.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("application/json", 200),
+        ("Application/JSON; charset=utf-8", 200),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/jsonx", 415),
+        ("application/json, text/plain", 415),
+        ("text/plain; application/json", 415),
+        ("", 415),
+    ],
+)
+async def test_a_message_says_that_it_is_json_as_forms_of_other_sites_cannot(
+    kind: str, expected: int
+) -> None:
+    endpoint = Endpoint()
+    endpoint.open.set()
+    async with client(application(endpoint)) as http:
+        answer = await http.post("/mcp", content=message(100), headers={"Content-Type": kind})
+    assert answer.status_code == expected
+
+
 NO_MESSAGES: dict[str, bytes] = {
     "nothing": b"",
     "no JSON": b"{",

@@ -12,7 +12,6 @@ from crm_server.web.turns import Bounds
 from tests.web.doors import PUBLIC, Endpoint, application, asgi, client
 
 pytestmark = pytest.mark.anyio
-TOKEN = (b"authorization", b"Bearer ann")
 
 
 async def status(*headers: tuple[str, str]) -> int | None:
@@ -24,7 +23,7 @@ async def status(*headers: tuple[str, str]) -> int | None:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
-    return await asgi(application(endpoint), receive, "GET", [*raw, TOKEN])
+    return await asgi(application(endpoint), receive, "GET", raw)
 
 
 @pytest.mark.parametrize("host", ["crm.example", "crm.example:443", "CRM.Example:8443", "[::1]:8321"])

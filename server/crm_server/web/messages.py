@@ -70,6 +70,7 @@ class Messages:
             return
         body = (await receive())["body"]
         try:
+            _check_kind(scope)
             scope[ASKED_KEY] = asked(body)
         except NoMessageError as error:
             _log.warning("message_refused", reason=str(error))
@@ -78,6 +79,17 @@ class Messages:
         rest = in_one_piece(body, receive)
         del body  # What it says is held by whoever reads it.
         await self._app(scope, rest, send)
+
+
+def _check_kind(scope: Scope) -> None:
+    """Refuse what does not say that it is JSON, as forms of other sites cannot.
+
+    Raises:
+        NoMessageError: It does not.
+    """
+    kinds = [value for name, value in scope["headers"] if name == b"content-type"]
+    if [kind.partition(b";")[0].strip().lower() for kind in kinds] != [b"application/json"]:
+        raise NoMessageError(415, _INVALID_REQUEST, "A message is sent as application/json")
 
 
 def asked(body: bytes) -> Asked:

@@ -12,6 +12,7 @@ Budgets, plans that wait for a human, the journal of changes, jobs of many rows,
     audit    each call and decision, in a signed chain (events: some of what is in it)
     noting   what is noted without being waited for, or later
     news     what one process tells the others (topics: of what)
+    pruning  what is forgotten, and when
     store    the database and its one thread
     opening  where it is
     schema   its tables, and their migrations
@@ -21,7 +22,8 @@ SQLAlchemy is imported by the first use, not by the start.
 """
 
 from crm_server.state.opening import open_memory, open_state
-from crm_server.state.state import REMEMBERED, Begun, Reserved, Retention, State
+from crm_server.state.pruning import REMEMBERED, Retention
+from crm_server.state.state import Begun, Reserved, State
 from crm_server.state.store import IN_MEMORY
 
 __all__ = ["IN_MEMORY", "REMEMBERED", "Begun", "Reserved", "Retention", "State", "open_memory", "open_state"]

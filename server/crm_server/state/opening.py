@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from crm_server.state.keys import Keys
-from crm_server.state.state import Retention, State
+from crm_server.state.pruning import Retention
+from crm_server.state.state import State
 from crm_server.state.store import IN_MEMORY, Store
 
 

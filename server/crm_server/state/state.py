@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from crm_server.policy.model import Outcome, Policy, Spent
 from crm_server.state import events
 from crm_server.state.keys import Keys
 from crm_server.state.noting import Noting
+from crm_server.state.pruning import REMEMBERED, Pruning, Retention
 from crm_server.state.store import Store, nothing, sayable_id
 from crm_tools.changes import Change, ChangeState
 from crm_tools.errors import StateError
@@ -29,17 +30,6 @@ if TYPE_CHECKING:
 
 _log = get_logger("state")
 Judge = Callable[[Spent], Judgement]
-_PRUNED_EVERY = timedelta(hours=24)
-REMEMBERED = timedelta(hours=24)
-"""How long a text that was read may still be in a conversation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long things are kept; None for ever."""
-
-    audit: timedelta | None = None
-    changes: timedelta | None = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +58,7 @@ class State:
         self._store = store
         self._keys = keys
         self._clock = clock
-        self._retention = retention or Retention()
-        self._pruned: datetime | None = None
+        self._pruning = Pruning(keys, retention or Retention())
         self._teller = sayable_id()
         self._warm = False
         self._noting = Noting(store)
@@ -195,7 +184,7 @@ class State:
             ledger.reserve(connection, change.caller, change.action, change.record, rows, now)
             change_id = journal.begin(connection, change, now)
             audit.append(connection, self._keys, {**event, "kind": "write begun", "change": change_id}, now)
-            self._prune(connection, now)
+            self._pruning.prune(connection, now)
             return Begun(replace(change, id=change_id), spent)
 
         return await self._store.run(work)
@@ -381,20 +370,6 @@ class State:
         """Finish what was begun and close the database."""
         self._noting.finish()
         self._store.close()
-
-    def _prune(self, connection: Connection, now: datetime) -> None:
-        from crm_server.state import audit, journal, ledger, plans, readers
-
-        if self._pruned is not None and now - self._pruned < _PRUNED_EVERY:
-            return
-        self._pruned = now
-        ledger.forget(connection, now)
-        readers.forget(connection, now - REMEMBERED)
-        if self._retention.changes is not None:
-            journal.prune(connection, now - self._retention.changes)
-            plans.prune(connection, now - self._retention.changes)
-        if self._retention.audit is not None:
-            audit.prune(connection, self._keys, now - self._retention.audit, now)
 
 
 def _log_failure(done: Future[Any]) -> None:

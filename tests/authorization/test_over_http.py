@@ -289,6 +289,16 @@ def test_known_keys_serve_while_the_issuer_is_away_and_readiness_says_so_only_wi
             },
             "go together",
         ),
+        (
+            {
+                "callers_issuer": "https://login.microsoftonline.com/{tenantid}/v2.0",
+                "callers_tenants": "11111111-2222-4333-8444-555555555555",
+                "callers_name": "preferred_username",
+                "callers_audience": "x",
+                "public_url": PUBLIC,
+            },
+            "cannot be set beside DYNAMICS_CALLERS_TENANTS",
+        ),
         ({"callers_file": "missing.toml", "public_url": PUBLIC}, "cannot be read"),
         ({"callers_services": "GUID"}, "GUID=Integration"),
         ({"sessions": "sticky"}, "stateful or stateless"),

@@ -123,7 +123,7 @@ def rules_of(settings: Settings) -> Rules:
     """Whom to believe.
 
     Raises:
-        SettingsError: No audience is named, or the tenants and the issuer do not go together.
+        SettingsError: No audience is named, or tenants go together with neither the issuer nor a name.
     """
     address = settings.callers_issuer or ""
     if not settings.callers_audience:
@@ -135,6 +135,11 @@ def rules_of(settings: Settings) -> Rules:
         raise SettingsError(
             f"{TENANT} in DYNAMICS_CALLERS_ISSUER and DYNAMICS_CALLERS_TENANTS go together: an issuer that "
             "signs for many tenants, and those whose callers are let in."
+        )
+    if settings.callers_tenants and settings.callers_name:
+        raise SettingsError(
+            "DYNAMICS_CALLERS_NAME cannot be set beside DYNAMICS_CALLERS_TENANTS: each tenant names its own as it "
+            "likes, so one could name somebody as another's are named."
         )
     return Rules(
         Issuer(address, settings.callers_tenants, settings.authority),

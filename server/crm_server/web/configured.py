@@ -138,8 +138,8 @@ def rules_of(settings: Settings) -> Rules:
         )
     if settings.callers_tenants and settings.callers_name:
         raise SettingsError(
-            "DYNAMICS_CALLERS_NAME cannot be set beside DYNAMICS_CALLERS_TENANTS: each tenant names its own as it "
-            "likes, so one could name somebody as another's are named."
+            "DYNAMICS_CALLERS_NAME cannot be set beside DYNAMICS_CALLERS_TENANTS: each tenant names its own "
+            "people, and could name one of them as another tenant's are named."
         )
     return Rules(
         Issuer(address, settings.callers_tenants, settings.authority),

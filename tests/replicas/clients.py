@@ -1,13 +1,15 @@
-"""Clients of both eras, each of one caller, that note what they were told of each of their writes."""
+"""Clients of both eras, each of one caller, that note what they were told of each of their calls."""
 
 from __future__ import annotations
 
 import json
-import time
+import re
+import ssl
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 import anyio
@@ -21,8 +23,8 @@ from tests.replicas.deployment import token_of
 
 Told = Literal["done", "refused", "unknown"]
 """``unknown``: the connection broke, and so nothing was told."""
-LIMITED = (429, 503)
-"""Statuses of calls that were turned away before anything was done."""
+PLAN = re.compile(r"It waits as plan (\w+)")
+BROKEN = "broken"
 
 
 @dataclass
@@ -32,20 +34,52 @@ class Tally:
     created: dict[str, Told] = field(default_factory=dict)
     """By the unique name of the lead."""
     changed: dict[str, Told] = field(default_factory=dict)
-    deleted: dict[str, Told] = field(default_factory=dict)
-    """By the id of the lead."""
+    deleted: dict[str, list[Told]] = field(default_factory=dict)
+    """By the id of the lead: it may be tried several times."""
     names: dict[str, str] = field(default_factory=dict)
     """The unique name of each lead, by its id."""
     answers: Counter[str] = field(default_factory=Counter)
     """How often which outcome was told: ``done``, the code of an error, or that the connection broke."""
-    broken: list[tuple[float, str]] = field(default_factory=list)
-    """When a connection broke before anything was told, and what the client made of it."""
+    messages: set[str] = field(default_factory=set)
+    """What was said of errors and of connections that broke."""
     statuses: Counter[int] = field(default_factory=Counter)
-    """HTTP statuses of nginx's answers."""
+    """HTTP statuses."""
     asked: int = 0
     """How often a human was asked and agreed."""
-    approved_elsewhere: int = 0
-    """How often somebody agreed elsewhere, because the client could not ask."""
+    plans: set[str] = field(default_factory=set)
+    """The plans that clients who cannot ask were told of."""
+    approved: set[str] = field(default_factory=set)
+    """Those of them that somebody approved elsewhere."""
+
+    _news: anyio.Event = field(default_factory=anyio.Event)
+
+    def note(self, outcome: str, message: str = "") -> None:
+        """Note the outcome of a call."""
+        self.answers[outcome] += 1
+        if message:
+            self.messages.add(message)
+        self._news.set()
+        self._news = anyio.Event()
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        """Until it has come to that, which is looked at after each call."""
+        with anyio.fail_after(120):
+            while not reached():
+                await self._news.wait()
+
+    async def until_more(self, calls: int) -> None:
+        """Until so many more calls were done."""
+        wanted = self.answers["done"] + calls
+        await self.until(lambda: self.answers["done"] >= wanted)
+
+    @property
+    def answered(self) -> int:
+        """How many calls had an answer."""
+        return sum(self.answers.values()) - self.answers[BROKEN]
+
+
+async def nobody_waits() -> None:
+    """The human agrees at once."""
 
 
 @dataclass
@@ -57,8 +91,6 @@ class Worker:
     era: Era
     client: Client
     tally: Tally
-    turned_away: list[int]
-    """Statuses of its calls that were turned away, as far as it has not tried them again."""
 
     async def create(self, number: int) -> str | None:
         """Create a lead with a name that no other has; its id, if it is told."""
@@ -75,64 +107,83 @@ class Worker:
         """Change a lead."""
         self.tally.changed[key], _ = await self.call("update_lead", leadid=key, subject="Pencils")
 
-    async def delete(self, key: str) -> str:
-        """Delete a lead, which a human has to agree to; the message of a refusal."""
+    async def delete(self, key: str) -> str | None:
+        """Delete a lead, which a human has to agree to; the plan that waits, where the client cannot ask."""
         told, content = await self.call("delete_lead", leadid=key)
-        if self.tally.deleted.get(key) != "done":
-            self.tally.deleted[key] = told
-        return str(content.get("error", {}).get("message", ""))
+        self.tally.deleted.setdefault(key, []).append(told)
+        waits = PLAN.search(str(content.get("error", {}).get("message", "")))
+        if waits is None:
+            return None
+        self.tally.plans.add(waits[1])
+        return waits[1]
 
-    async def read(self) -> None:
-        """Read a few leads."""
-        await self.call("list_leads", top=3, select=["lastname"])
+    async def read(self) -> str | None:
+        """Read a page of leads; the cursor behind it."""
+        _, content = await self.call("list_leads", top=2, select=["lastname"])
+        return content.get("cursor")
+
+    async def read_on(self, cursor: str) -> str | None:
+        """Read the page that a cursor leads to; the one behind it."""
+        _, content = await self.call("list_leads", cursor=cursor)
+        return content.get("cursor")
 
     async def call(self, tool: str, **arguments: Any) -> tuple[Told, dict[str, Any]]:
-        """Call a tool. Who is turned away because there is too much to do tries again, as the answer says."""
-        while True:
-            try:
-                result = await self.client.call_tool(tool, arguments)
-            except MCPError as error:
-                if self.turned_away:
-                    self.turned_away.pop()
-                    self.tally.answers["turned away"] += 1
-                    await anyio.sleep(0.5)
-                    continue
-                self.tally.answers["broken"] += 1
-                self.tally.broken.append((time.monotonic(), error.error.message))
-                return "unknown", {}
-            content: dict[str, Any] = json.loads(result.content[0].text)  # type: ignore[union-attr]
-            if result.is_error:
-                self.tally.answers[content["error"]["code"]] += 1
-                return "refused", content
-            self.tally.answers["done"] += 1
-            return "done", content
+        """Call a tool: what was told, and the content of the answer."""
+        try:
+            result = await self.client.call_tool(tool, arguments)
+        except MCPError as error:
+            self.tally.note(BROKEN, error.error.message)
+            return "unknown", {}
+        content: dict[str, Any] = json.loads(result.content[0].text)  # type: ignore[union-attr]
+        if result.is_error:
+            self.tally.note(content["error"]["code"], content["error"]["message"])
+            return "refused", content
+        self.tally.note("done")
+        return "done", content
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read once: nothing here is encrypted, and each client would read all of the system's."""
+    return ssl.create_default_context()
 
 
 @asynccontextmanager
-async def worker(address: str, name: str, caller: str, era: Era, tally: Tally) -> AsyncIterator[Worker]:
-    """A connected client."""
-    turned_away: list[int] = []
+async def worker(
+    address: str,
+    name: str,
+    caller: str,
+    era: Era,
+    tally: Tally,
+    until_agreed: Callable[[], Awaitable[None]] = nobody_waits,
+    hear: Callable[[Any], Awaitable[None]] | None = None,
+) -> AsyncIterator[Worker]:
+    """A connected client. Its human, whom only the newer era can ask, agrees after ``until_agreed``.
+
+    ``hear`` is called with what the server says unasked.
+    """
 
     async def agree(_context: Any, _params: Any) -> ElicitResult:
+        await until_agreed()
         tally.asked += 1
         return ElicitResult(action="accept")
 
     async def note(response: httpx2.Response) -> None:
         tally.statuses[response.status_code] += 1
-        if response.status_code in LIMITED:
-            turned_away.append(response.status_code)
 
     http = httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {token_of(caller)}"},
         event_hooks={"response": [note]},
-        timeout=httpx2.Timeout(60),
+        timeout=httpx2.Timeout(180),
+        verify=_certificates(),
     )
     async with (
         http,
         Client(
             streamable_http_client(address, http_client=http),
             mode=era,
+            message_handler=hear,
             elicitation_callback=agree if era == "auto" else None,
         ) as client,
     ):
-        yield Worker(name, caller, era, client, tally, turned_away)
+        yield Worker(name, caller, era, client, tally)

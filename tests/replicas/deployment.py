@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pytest
 
 from tests.interaction.connecting import environment
-from tests.state.postgresql import running_postgresql
+from tests.processes import PROCESSES
+from tests.replicas import server_process
+from tests.state.postgresql import PostgreSQL
 
 CONFIGURATION = Path(__file__).with_name("nginx.conf")
-STARTS_WITHIN, ENDS_WITHIN = 40.0, 40.0
+STARTS_WITHIN, ENDS_WITHIN = 60.0, 60.0
+SLOW_WRITES = "".join(
+    f'[[faults]]\nwhat = "slow"\nmethod = "{method}"\npath = "/api/data/v9.2/leads*"\nseconds = 0.2\n'
+    for method in ("POST", "PATCH", "DELETE")
+)
+"""The CRM has stored a write when it begins to wait: at each moment some are done and not yet answered."""
+NO_PATIENCE = {"crm_server.state.store._LOCK_SECONDS": 1, "crm_server.state.store._STOPPED_SECONDS": 2}
+"""For servers that are to give up soon: seconds that they wait for a lock, and may hold one in silence."""
 
 
 def free_port() -> int:
@@ -37,41 +48,55 @@ def token_of(caller: str) -> str:
 
 
 @dataclass
-class Replica:
-    """One server. What it keeps for itself is in ``folder``, which it shares with nobody."""
+class Served:
+    """A command that serves until it is ended."""
 
-    port: int
-    folder: Path
+    arguments: Sequence[str]
     environ: Mapping[str, str]
-    process: subprocess.Popen[str] | None = None
-    log: str = ""
+    constants: Mapping[str, object] = field(default_factory=dict)
+    """By ``module.NAME``, what has another value than usual."""
+    address: str = ""
+    log: list[str] = field(default_factory=list)
+    process: BaseProcess | None = None
+    _ready: threading.Event = field(default_factory=threading.Event)
 
     @property
     def pid(self) -> int:
         assert self.process is not None
+        assert self.process.pid is not None
         return self.process.pid
+
+    def begin(self) -> None:
+        """Start it, without waiting for it."""
+        self._ready = threading.Event()
+        log, written = PROCESSES.Pipe(duplex=False)
+        self.process = PROCESSES.Process(
+            target=server_process.main,
+            args=(self.arguments, self.environ, written, self.constants),
+            daemon=True,
+        )
+        self.process.start()
+        written.close()
+        threading.Thread(target=self._follow, args=(os.dup(log.fileno()), self._ready), daemon=True).start()
+        log.close()
+
+    def until_ready(self) -> None:
+        """Until it answers."""
+        if not self._ready.wait(STARTS_WITHIN) or not self.address:
+            pytest.fail(f"it did not start: {''.join(self.log[-20:])}")
 
     def start(self) -> None:
         """Start it; it answers when this returns."""
-        serve = ("serve", "--transport", "http", "--port", str(self.port))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "crm_server", *serve],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=dict(self.environ),
-        )
-        ready = threading.Event()
-        threading.Thread(target=self._follow, args=(self.process, ready), daemon=True).start()
-        if not ready.wait(STARTS_WITHIN) or self.process.poll() is not None:
-            pytest.fail(f"a replica did not start: {self.log[-2000:]}")
+        self.begin()
+        self.until_ready()
 
-    def _follow(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
-        assert process.stderr is not None
-        with process.stderr:
-            for line in process.stderr:
-                self.log += line
+    def _follow(self, written: int, ready: threading.Event) -> None:
+        self.address = ""
+        with open(written, encoding="utf-8") as lines:
+            for line in lines:
+                self.log.append(line)
                 if line.startswith("Ready at "):
+                    self.address = line.removeprefix("Ready at ").strip()
                     ready.set()
         ready.set()
 
@@ -83,10 +108,45 @@ class Replica:
         """Ask it to end, and wait for it."""
         self._end(signal.SIGTERM)
 
+    def freeze(self) -> None:
+        """Stop it in the middle of whatever it does; it goes on when it is thawed."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def hang_up(self) -> None:
+        """Have it read its policy anew."""
+        os.kill(self.pid, signal.SIGHUP)
+
+    def ended(self) -> int | None:
+        """Wait for it to end by itself; its exit code."""
+        assert self.process is not None
+        self.process.join(ENDS_WITHIN)
+        return self.process.exitcode
+
     def _end(self, number: signal.Signals) -> None:
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(ENDS_WITHIN)
+        os.kill(self.pid, number)
+        assert self.ended() is not None, "it did not end"
+
+    def end_if_it_runs(self) -> None:
+        """Whatever it does."""
+        if self.process is not None and self.process.exitcode is None:
+            self.kill()
+
+
+@dataclass
+class Replica(Served):
+    """One server. ``name`` is what PostgreSQL calls it, ``port`` is where it listens."""
+
+    name: str = ""
+    port: int = 0
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is called without a proxy."""
+        return f"http://127.0.0.1:{self.port}/mcp"
 
 
 @dataclass
@@ -98,32 +158,53 @@ class Deployment:
     database: str
     replicas: Sequence[Replica]
     folder: Path
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str]
+    mark: str = field(default_factory=lambda: f"m{uuid4().hex[:8]}")
+    """The names of all that its clients create begin so: the CRM is not theirs alone."""
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    @property
+    def key(self) -> Path:
+        """The key file."""
+        return Path(self.settings["DYNAMICS_STATE_KEY"])
+
+    def command(self, *arguments: str) -> None:
         """A command of the command line, on the state that all share."""
-        return subprocess.run(
-            [sys.executable, "-m", "crm_server", *arguments],
-            env=dict(self.settings),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        command = Served(arguments, self.settings)
+        command.begin()
+        assert command.ended() == 0, "".join(command.log)
+
+    def write_policy(self, text: str) -> None:
+        """Replace the policy's file."""
+        Path(self.settings["DYNAMICS_POLICY"]).write_text(text, encoding="utf-8")
+
+    def errors(self) -> list[str]:
+        """What nginx says went wrong, but for connections that were refused: those calls went elsewhere."""
+        lines = (self.folder / "nginx.log").read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if "[error]" in line and "(111: Connection refused)" not in line]
+
+    @contextmanager
+    def connected(self) -> Iterator[psycopg.Connection]:
+        """A connection to the state's database that is in no transaction."""
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            yield connection
 
 
 @contextmanager
-def deployed(callers: Sequence[str], policy: str) -> Iterator[Deployment]:
-    """A deployment with these callers, under the policy in this text."""
+def deployed(
+    postgresql: PostgreSQL,
+    crm: str,
+    callers: Sequence[str],
+    policy: str = 'extends = "full-access"\n',
+    constants: Mapping[str, object] | None = None,
+    **more: str,
+) -> Iterator[Deployment]:
+    """A deployment with these callers, under the policy in this text. ``more`` are settings."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="replicas-")))
         # nginx may work as another user than the one who starts it.
         folder.chmod(0o755)
-        database = stack.enter_context(running_postgresql()).database()
-        crm = stack.enter_context(_crm())
-        (folder / "policy.toml").write_text(policy, encoding="utf-8")
         (folder / "callers.toml").write_text("".join(map(_entry, callers)), encoding="utf-8")
-        port = free_port()
+        port, database = free_port(), postgresql.database()
         settings = {
             **environment(),
             "DYNAMICS_URL": crm.partition("/api/")[0],
@@ -133,15 +214,21 @@ def deployed(callers: Sequence[str], policy: str) -> Iterator[Deployment]:
             "DYNAMICS_STATE_KEY": str(folder / "state.key"),
             "DYNAMICS_CALLERS_FILE": str(folder / "callers.toml"),
             "DYNAMICS_PUBLIC_URL": f"http://127.0.0.1:{port}",
-            "DYNAMICS_SESSIONS": "stateless",
+            # Nobody is turned away here: that is for other tests.
+            "DYNAMICS_CALLS": "1000",
+            "DYNAMICS_CALLS_OF_ONE": "1000",
+            **more,
         }
-        replicas = [_replica(folder / f"replica-{number}", settings) for number in (1, 2, 3)]
+        replicas = [_replica(folder, number, settings, constants or {}) for number in (1, 2, 3)]
+        deployment = Deployment(f"http://127.0.0.1:{port}/mcp", crm, database, replicas, folder, settings)
+        deployment.write_policy(policy)
         for replica in replicas:
-            stack.callback(_end_if_it_runs, replica)
-        with ThreadPoolExecutor() as together:
-            list(together.map(Replica.start, replicas))
+            stack.callback(replica.end_if_it_runs)
+            replica.begin()
+        for replica in replicas:
+            replica.until_ready()
         stack.enter_context(_nginx(folder, port, replicas))
-        yield Deployment(f"http://127.0.0.1:{port}/mcp", crm, database, replicas, folder, settings)
+        yield deployment
 
 
 def _entry(caller: str) -> str:
@@ -149,27 +236,29 @@ def _entry(caller: str) -> str:
     return f'[{caller}]\nsha256 = "{digest}"\nscopes = ["crm.read", "crm.write"]\n'
 
 
-def _replica(folder: Path, settings: Mapping[str, str]) -> Replica:
-    folder.mkdir()
-    return Replica(free_port(), folder, {**settings, "XDG_STATE_HOME": str(folder), "HOME": str(folder)})
-
-
-def _end_if_it_runs(replica: Replica) -> None:
-    if replica.process is not None and replica.process.poll() is None:
-        replica.kill()
+def _replica(
+    folder: Path, number: int, settings: Mapping[str, str], constants: Mapping[str, object]
+) -> Replica:
+    """A replica that keeps what it keeps for itself in a folder that it shares with nobody."""
+    name, port = f"replica-{number}", free_port()
+    own = folder / name
+    own.mkdir()
+    environ = {**settings, "XDG_STATE_HOME": str(own), "HOME": str(own), "PGAPPNAME": name}
+    serve = ("serve", "--transport", "http", "--port", str(port))
+    return Replica(serve, environ, constants, name=name, port=port)
 
 
 @contextmanager
-def _crm() -> Iterator[str]:
+def running_crm(folder: Path) -> Iterator[str]:
     """The embedded CRM as a process; the address of its Web API."""
-    command = [sys.executable, "-m", "crm_server", "sandbox", "--port", "0", "--rows", "5"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
-    assert process.stderr is not None
+    faults = folder / "faults.toml"
+    faults.write_text(SLOW_WRITES, encoding="utf-8")
+    crm = Served(("sandbox", "--port", "0", "--rows", "5", "--faults", str(faults)), environment())
+    crm.start()
     try:
-        yield process.stderr.readline().removeprefix("Ready at ").strip()
+        yield crm.address
     finally:
-        process.terminate()
-        process.communicate(timeout=ENDS_WITHIN)
+        crm.stop()
 
 
 @contextmanager
@@ -194,12 +283,8 @@ def _nginx(folder: Path, port: int, replicas: Sequence[Replica]) -> Iterator[Non
                 pytest.fail(f"nginx did not start: {(folder / 'nginx.log').read_text(encoding='utf-8')}")
         yield
     finally:
-        process.send_signal(signal.SIGQUIT)
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.terminate()
-            process.wait(5)
+        process.terminate()
+        process.wait(ENDS_WITHIN)
 
 
 def _program() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from mcp import Client
 from crm_sandbox import create_app
 from crm_server.gateway.reconciling import STILL_POSSIBLE
 from tests.interaction.connecting import content, memory_client
+from tests.processes import PROCESSES
 from tests.state.killed_process import (
     ANSWERED,
     BEFORE,
@@ -31,9 +31,6 @@ from tests.state.killed_process import (
 )
 
 pytestmark = pytest.mark.anyio
-# Forked from a process that has imported everything, and so at once.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.state.killed_process"])
 ACTIONS = ("create", "update", "delete")
 
 # What the journal says at once, after it has been reconciled, and whether the CRM was changed.

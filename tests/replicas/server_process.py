@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 
-from crm_sandbox import create_app, hosting
-from crm_sandbox.trouble import control, serving
-from crm_server import app, cli, protocol, reloading, replicas, tracing, transports
-from crm_server.authorization import lab
-from crm_server.dataverse import client, sender
-from crm_server.state import audit, jobs, journal, ledger, news, plans, readers
-from crm_server.web import configured, impatience, metrics
-from crm_server.web import serving as web
+from crm_server import cli
 from crm_tools.catalogue import catalogue
 from crm_tools.own_tools import own_tools
 from crm_tools.standard import standard_tables
 
-LOADED = (
-    *(create_app, hosting, control, serving, app, protocol, reloading, replicas, tracing, transports, lab),
-    *(
-        client,
-        sender,
-        audit,
-        jobs,
-        journal,
-        ledger,
-        news,
-        plans,
-        readers,
-        configured,
-        impatience,
-        metrics,
-        web,
-    ),
-    *(standard_tables(), catalogue(), own_tools()),
+LATER = (
+    "anyio._backends._asyncio",
+    "crm_sandbox.hosting",
+    "crm_sandbox.trouble.serving",
+    "crm_server.authorization.lab",
+    "crm_server.dataverse.client",
+    "crm_server.dataverse.transport",
+    "crm_server.pages.configured",
+    "crm_server.protocol",
+    "crm_server.reloading",
+    "crm_server.replicas",
+    "crm_server.sign_in.tokens",
+    "crm_server.state.jobs",
+    "crm_server.state.news",
+    "crm_server.state.plans",
+    "crm_server.state.readers",
+    "crm_server.state_commands",
+    "crm_server.tracing",
+    "crm_server.transports",
+    "crm_server.web.configured",
+    "crm_server.web.impatience",
+    "crm_server.web.serving",
+    "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "httpx",
+    "jsonschema_rs",
+    "psycopg",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "uvicorn.lifespan.off",
+    "uvloop",
 )
-"""Imported and made ahead, for the processes that are forked from one that has."""
+"""What a server imports when it needs it, for the processes that are forked from one that has it all."""
+MADE = (*map(importlib.import_module, LATER), standard_tables(), catalogue(), own_tools())
 
 
 def main(

@@ -108,6 +108,7 @@ async def work(course: Course, name: str, caller: str, era: Era) -> None:
                 if chance.random() < 0.3:
                     await read_through(one)
                 key = await one.create(number)
+                assert len(course.tally.created) < 2 * IN_ALL, "nobody was refused"
                 if key is not None and chance.random() < 0.4:
                     await one.change(key)
                 if key is not None and chance.random() < 0.4:

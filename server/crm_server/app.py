@@ -30,7 +30,7 @@ NOTHING_LEARNED = Learned()
 SANDBOX_ADDRESS = "https://sandbox.invalid"
 """Stands for the embedded sandbox in links and questions; the .invalid domain never resolves (RFC 2606)."""
 
-_MOST_LISTENERS = 100
+_MOST_LISTENERS = 1_000
 
 ASGIApp = Callable[..., Any]
 
@@ -60,7 +60,7 @@ class Application:
     """Clients that subscribed to changes in the stateless era, told as one."""
 
     def listens(self, connection: int, client: Listener) -> None:
-        """Remember a client that has listed the tools, to tell it if there are others; the last hundred."""
+        """Remember a client that has listed the tools, to tell it if there are others; the last thousand."""
         self._listeners.pop(connection, None)
         self._listeners[connection] = client
         while len(self._listeners) > _MOST_LISTENERS:

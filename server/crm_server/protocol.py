@@ -41,7 +41,8 @@ from crm_tools.errors import ApprovalError
 SERVER_NAME = "dynamics-crm-mcp"
 _APPROVAL_KEY = "approval"
 _APPROVAL_SECONDS = 600.0
-_MOST_SUBSCRIPTIONS = 100
+_MOST_SUBSCRIPTIONS = 1_000
+"""Streams that are open at once: each takes some 50 KB."""
 
 INSTRUCTIONS = """\
 Tools for a Microsoft Dynamics 365 / Dataverse CRM. Records go by name, e-mail or id; never invent an id. \

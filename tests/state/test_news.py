@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,27 @@ async def test_a_policy_that_one_replica_reads_anew_all_read_anew_and_tell_their
         with anyio.fail_after(20):
             assert await anext(aiter(changes)) == ToolsListChanged()
         assert "delete_lead" not in {tool.name for tool in (await client.list_tools()).tools}
+
+
+async def test_hundreds_listen_at_one_replica_and_all_are_told(
+    postgresql: PostgreSQL, sandbox: Any, policy: Path
+) -> None:
+    url = postgresql.database()
+    async with (
+        serving(sandbox, url, str(policy)) as one,
+        serving(sandbox, url, str(policy)) as other,
+        Client(build_server(other)) as client,
+        AsyncExitStack() as stack,
+    ):
+        await client.list_tools()
+        listening = [
+            await stack.enter_async_context(client.listen(tools_list_changed=True)) for _ in range(200)
+        ]
+        put(policy, READ_ONLY)
+        assert await one.reload_policy() is None
+        with anyio.fail_after(20):
+            for changes in listening:
+                assert await anext(aiter(changes)) == ToolsListChanged()
 
 
 async def test_what_was_missed_while_the_server_was_away_is_made_up_for(

@@ -173,7 +173,7 @@ class State:
             ApprovalError: The approval does not hold (any more).
             StateError: The state does not take it; then nothing may be sent.
         """
-        from crm_server.state import audit, journal, ledger, plans
+        from crm_server.state import journal, ledger, plans
 
         def work(connection: Connection) -> Begun:
             now = self.now()
@@ -183,7 +183,7 @@ class State:
                 plans.use(connection, change.plan, change.caller, fingerprint, now)
             ledger.reserve(connection, change.caller, change.action, change.record, rows, now)
             change_id = journal.begin(connection, change, now)
-            audit.append(connection, self._keys, {**event, "kind": "write begun", "change": change_id}, now)
+            self._append(connection, {**event, "kind": "write begun", "change": change_id}, now)
             self._pruning.prune(connection, now)
             return Begun(replace(change, id=change_id), spent)
 
@@ -203,29 +203,25 @@ class State:
         Raises:
             StateError: It cannot be noted now; it is when the state takes it.
         """
-        from crm_server.state import audit, journal
+        from crm_server.state import journal
 
         now = self.now()
 
         def work(connection: Connection) -> None:
             ending = {"error": error, "etag_after": etag_after, "crm_request_id": crm_request_id}
             if journal.end(connection, change, state, now, **ending):
-                audit.append(
-                    connection, self._keys, events.end_event(change, state, error, crm_request_id), now
-                )
+                self._append(connection, events.end_event(change, state, error, crm_request_id), now)
 
         await self._now_or_later(work)
 
     async def settle_write(self, change: Change, state: ChangeState, etag_after: str | None) -> None:
         """Note how a write ended whose process did not say so, unless somebody else has."""
-        from crm_server.state import audit, journal
+        from crm_server.state import journal
 
         def work(connection: Connection) -> None:
             now = self.now()
             if journal.settle(connection, change, state, now, etag_after):
-                audit.append(
-                    connection, self._keys, events.end_event(change, state, journal.INTERRUPTED), now
-                )
+                self._append(connection, events.end_event(change, state, journal.INTERRUPTED), now)
 
         await self._store.run(work)
 
@@ -239,13 +235,13 @@ class State:
 
     async def propose(self, proposal: Proposal) -> KeptPlan:
         """The plan of a change: see :func:`crm_server.state.plans.propose`."""
-        from crm_server.state import audit, plans
+        from crm_server.state import plans
 
         def work(connection: Connection) -> KeptPlan:
             now = self.now()
             plan = plans.propose(connection, proposal, now)
             if plan.created == now:
-                audit.append(connection, self._keys, events.plan_event("proposed", plan), now)
+                self._append(connection, events.plan_event("proposed", plan), now)
             return plan
 
         return await self._store.run(work)
@@ -254,12 +250,12 @@ class State:
         self, plan_id: str, status: str, by: str, reason: str | None = None, *, final: bool = True
     ) -> KeptPlan:
         """Approve or reject a plan: see :func:`crm_server.state.plans.decide`."""
-        from crm_server.state import audit, plans
+        from crm_server.state import plans
 
         def work(connection: Connection) -> KeptPlan:
             now = self.now()
             plan = plans.decide(connection, plan_id, status, by, now, reason, final=final)
-            audit.append(connection, self._keys, {**events.plan_event(status, plan), "by": by}, now)
+            self._append(connection, {**events.plan_event(status, plan), "by": by}, now)
             return plan
 
         return await self._store.run(work)
@@ -342,13 +338,12 @@ class State:
     def note(self, event: Mapping[str, Any]) -> None:
         """Add an event to the audit without waiting for it: now, or when the state takes it."""
         now = self.now()
+        self._noting.add(lambda connection: self._append(connection, event, now))
 
-        def append(connection: Connection) -> None:
-            from crm_server.state import audit
+    def _append(self, connection: Connection, event: Mapping[str, Any], now: datetime) -> None:
+        from crm_server.state import audit
 
-            audit.append(connection, self._keys, event, now)
-
-        self._noting.add(append)
+        audit.append(connection, self._keys, event, now)
 
     async def run(self, work: Callable[[Connection, Keys], Any]) -> Any:
         """Another unit of work, such as those of the audit's commands."""

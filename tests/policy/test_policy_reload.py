@@ -34,9 +34,13 @@ def test_a_changed_file_is_in_force_after_a_reload(file: Path, tables: Mapping[s
 
 def test_a_changed_base_is_in_force_after_a_reload(file: Path, tables: Mapping[str, Table]) -> None:
     policy = ReloadablePolicy(str(file), tables)
+    before = policy.current.digest
+    assert policy.reload() is None
+    assert policy.current.digest == before
     (file.parent / "base.toml").write_text(BASE.replace("account", "lead"))
     assert policy.reload() is None
     assert policy.current.rules[0].tables == {"lead"}
+    assert policy.current.digest != before
 
 
 @pytest.mark.parametrize("text", ['extends = "gone.toml"', "name =", 'name = "x"\nrls = 1'])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,20 @@ async def test_calls_are_counted_by_tool_outcome_and_decision(tmp_path: Path) ->
     assert seen['crm_mcp_crm_request_seconds_count{method="GET",status="4xx"}'] == 1
     assert seen["crm_mcp_calls_running"] == seen["crm_mcp_calls_waiting"] == 0
     assert seen["process_resident_memory_bytes"] > 0
+
+
+async def test_servers_with_the_same_policy_show_the_same_digest_wherever_it_is_kept(tmp_path: Path) -> None:
+    policies = {"one": 'extends = "read-only"\n', "same": 'extends = "read-only"\n', "other": 'name = "x"\n'}
+    shown: dict[str, str] = {}
+    for name, text in policies.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / f"{name}.toml").write_text(text)
+        async with team(folder, **ON, DYNAMICS_POLICY=str(folder / f"{name}.toml")) as served:
+            (info,) = [series for series in await served.metrics() if series.startswith("crm_mcp_info")]
+            shown[name] = info
+    assert re.fullmatch(r'crm_mcp_info\{policy="[0-9a-f]{12}",version="[^"]+"\}', shown["one"])
+    assert shown["one"] == shown["same"] != shown["other"]
 
 
 async def test_a_call_that_waits_for_a_human_is_counted_as_such(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Which environment the CRM is, and as whom each caller works in it.
 
 It is learned beside the first request of a caller's first call, so that it costs that call no trip of its
-own, and kept. Nothing that goes wrong here fails a call: it is tried again at a call a minute later.
+own, and kept for an hour: a sandbox may become production. Nothing that goes wrong here fails a call: it is
+tried again at a call a minute later.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from crm_server.dataverse.client import DataverseClient, Environment
 
 AGAIN_AFTER = timedelta(minutes=1)
+FRESH = timedelta(hours=1)
 PATIENCE_SECONDS = 5.0
 """How much longer than its own request a call waits for this."""
 MOST_CALLERS = 1_000
@@ -39,6 +41,15 @@ class _Entry:
     found: Environment | None = None
     attempts: int = 0
     not_before: datetime | None = None
+    fresh_until: datetime | None = None
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether it need not be asked for."""
+        return self.fresh_until is not None and now < self.fresh_until
+
+    def may_be_asked(self, now: datetime) -> bool:
+        """Whether enough time has passed since it was asked for."""
+        return self.not_before is None or now >= self.not_before
 
 
 class Identities:
@@ -75,13 +86,15 @@ class Identities:
     async def learn(self) -> None:
         """Ask the CRM, unless the answer is known or comes to somebody who asked just before."""
         entry = self._entry()
-        before = entry.attempts
+        before, now = entry.attempts, self._now()
         async with entry.lock:
-            if entry.found is not None or entry.attempts != before:
+            is_old = entry.found is not None and not entry.may_be_asked(now)
+            if entry.is_fresh(now) or is_old or entry.attempts != before:
                 return
-            entry.not_before = self._now() + AGAIN_AFTER
+            entry.not_before = now + AGAIN_AFTER
             try:
                 entry.found = await self._client().identify()
+                entry.fresh_until = now + FRESH
             except CrmError as error:
                 log.warning("environment unknown", code=error.code)
             except Exception:
@@ -117,10 +130,8 @@ class Identities:
         return next((each.kind for each in found if each is not None), "unknown")
 
     def _due(self) -> bool:
-        entry = self._entry()
-        if entry.found is not None:
-            return False
-        return entry.lock.locked() or entry.not_before is None or self._now() >= entry.not_before
+        entry, now = self._entry(), self._now()
+        return not entry.is_fresh(now) and (entry.lock.locked() or entry.may_be_asked(now))
 
     def _entry(self) -> _Entry:
         entry = self._entries.setdefault(callers.key(), _Entry())

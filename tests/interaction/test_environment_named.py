@@ -11,6 +11,7 @@ import pytest
 from mcp_types import InputRequiredResult
 
 from crm_server.app import SANDBOX_ADDRESS
+from crm_server.identity import FRESH
 from tests.interaction.conftest import Connect
 from tests.interaction.connecting import ERAS, Era, Human, is_batch, memory_client
 
@@ -34,6 +35,7 @@ class Watched:
         self.spoilt: int | None = None
         self.broken = False
         self.together: set[str] | None = None
+        self.told: dict[bytes, bytes] = {}
         self.all_here = anyio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -51,7 +53,19 @@ class Watched:
             await send({"type": "http.response.start", "status": self.spoilt, "headers": []})
             await send({"type": "http.response.body", "body": b""})
             return
-        await self.app(scope, receive, send)
+        await self.app(scope, receive, self._retold(send))
+
+    def _retold(self, send: Any) -> Any:
+        async def retold(message: dict[str, Any]) -> None:
+            for said, instead in self.told.items():
+                if said in message.get("body", b""):
+                    body = message["body"].replace(
+                        b'"' + said + b'"', (b'"' + instead + b'"').ljust(len(said) + 2)
+                    )
+                    message = {**message, "body": body}
+            await send(message)
+
+        return retold
 
 
 async def test_the_first_answer_names_the_environment_already(connect: Connect) -> None:
@@ -96,6 +110,32 @@ async def test_calls_at_once_share_one_question(sandbox: Any) -> None:
                 tasks.start_soon(call)
     assert found == [KNOWN] * 8
     assert watched.asked_who == 1
+
+
+async def test_it_is_asked_again_after_an_hour_and_the_old_answer_holds_until_there_is_a_new_one(
+    sandbox: Any,
+) -> None:
+    watched = Watched(sandbox)
+    time = [datetime(2026, 11, 23, tzinfo=UTC)]
+
+    async def kind() -> str:
+        answer = await client.call_tool("list_leads", {"top": 1})
+        return str(answer.meta["environment"]["kind"])
+
+    async with memory_client(sandbox=watched, now=lambda: time[0]) as client:
+        assert await kind() == "sandbox"
+        watched.told = {b"CustomerTest": b"Customer"}
+        time[0] += FRESH - timedelta(seconds=1)
+        assert (await kind(), watched.asked_who) == ("sandbox", 1)
+        time[0] += timedelta(seconds=1)
+        watched.spoilt = 500
+        for _ in range(3):
+            assert await kind() == "sandbox"
+        assert watched.asked_who == 2
+        watched.spoilt = None
+        time[0] += timedelta(minutes=1)
+        assert (await kind(), watched.asked_who) == ("production", 3)
+        assert (await kind(), watched.asked_who) == ("production", 3)
 
 
 @pytest.mark.parametrize("trouble", [{"spoilt": 403}, {"spoilt": 500}, {"broken": True}])

@@ -88,6 +88,7 @@ async def test_a_body_in_many_parts_takes_its_room_while_it_comes_and_gives_it_b
 
 async def test_a_body_that_is_cut_off_is_no_message_even_if_it_reads_like_one() -> None:
     endpoint = Endpoint()
+    endpoint.open.set()
     sent = iter(
         [
             {"type": "http.request", "body": message(100), "more_body": True},
@@ -178,6 +179,7 @@ NO_MESSAGES: dict[str, bytes] = {
 @pytest.mark.parametrize("kind", NO_MESSAGES)
 async def test_what_is_no_message_is_refused_before_the_protocol(kind: str) -> None:
     endpoint = Endpoint()
+    endpoint.open.set()
     async with client(application(endpoint)) as http:
         answer = await http.post("/mcp", content=NO_MESSAGES[kind])
     assert answer.status_code == 400

@@ -97,10 +97,11 @@ async def test_the_rest_of_a_message_that_was_answered_is_not_waited_for(
 async def _drip(stream: Any, drop: bytes) -> None:
     """Send a drop now and then until the connection ends, which it has to."""
     try:
-        while True:
-            await stream.send(drop)
-            with anyio.move_on_after(0.02):
-                await stream.receive()
+        with anyio.fail_after(5):
+            while True:
+                await stream.send(drop)
+                with anyio.move_on_after(0.02):
+                    await stream.receive()
     except (anyio.BrokenResourceError, anyio.EndOfStream):
         return
 

@@ -38,12 +38,30 @@ def deployment(postgresql: PostgreSQL, crm: str) -> Iterator[Deployment]:
         yield deployment
 
 
-async def work(deployment: Deployment, replica: Replica, caller: str, era: Era, tally: Tally) -> None:
+class Pace:
+    """How much may be done elsewhere, so that the budget is not used up before all has happened."""
+
+    def __init__(self) -> None:
+        self._turns = anyio.Semaphore(0)
+
+    def grant(self, turns: int) -> None:
+        for _ in range(turns):
+            self._turns.release()
+
+    async def turn(self) -> None:
+        await self._turns.acquire()
+
+
+async def work(
+    deployment: Deployment, replica: Replica, caller: str, era: Era, tally: Tally, pace: Pace | None
+) -> None:
     """Create and change at one replica until the budget is used up, whatever else is told."""
     name = f"{deployment.mark}-{replica.name}-{caller}-{era}"
     async with worker(replica.endpoint, name, caller, era, tally) as one:
         number = 0
         while not tally.answers["denied_by_policy"]:
+            if pace is not None:
+                await pace.turn()
             number += 1
             if (key := await one.create(number)) is not None:
                 await one.change(key)
@@ -53,48 +71,42 @@ async def test_a_replica_that_was_stopped_for_long_doubles_nothing_and_the_other
     deployment: Deployment,
 ) -> None:
     frozen = deployment.replicas[0]
-    there, elsewhere = Tally(), Tally()
+    there, elsewhere, pace = Tally(), Tally(), Pace()
     with anyio.fail_after(240):
         async with anyio.create_task_group() as tasks:
             for replica in deployment.replicas:
-                # Few elsewhere, so that they do not use the budget up before all has happened.
-                for caller in CALLERS if replica is frozen else CALLERS[:1]:
+                for caller in CALLERS:
                     for era in ERAS:
-                        tally = there if replica is frozen else elsewhere
-                        tasks.start_soon(work, deployment, replica, caller, era, tally)
+                        is_there = replica is frozen
+                        tally = there if is_there else elsewhere
+                        paced = None if is_there else pace
+                        tasks.start_soon(work, deployment, replica, caller, era, tally, paced)
             await there.until_more(6)
             for freeze in (freeze_when_it_holds_the_lock, freeze_when_it_has_written):
+                pace.grant(4)
                 await in_thread(freeze, deployment, frozen)
                 told, enough = there.answered, elsewhere.answered + 12
-                await until_it_has_lost_its_place(deployment, frozen, elsewhere)
+                pace.grant(12)
+                await in_thread(wait_until_it_has_lost_its_place, deployment, frozen)
+                pace.grant(12)
                 await elsewhere.until(lambda enough=enough: elsewhere.answered >= enough)
                 assert there.answered <= told + len(CALLERS) * len(ERAS)
                 frozen.thaw()
-                await it_goes_on(there)
+                await there.until_more(6)
+            pace.grant(2 * IN_ALL)
     assert any("is held by another process" in message for message in elsewhere.messages)
     check(deployment, there, elsewhere)
     await check_audit(deployment)
 
 
-async def it_goes_on(there: Tally) -> None:
-    """Until it has done more, or is told that there is no more to do."""
-    wanted = there.answers["done"] + 6
-    await there.until(lambda: there.answers["done"] >= wanted or there.answers["denied_by_policy"] > 0)
-
-
-async def until_it_has_lost_its_place(deployment: Deployment, frozen: Replica, elsewhere: Tally) -> None:
-    """Until PostgreSQL has ended what it was at, and the others have done something."""
+def wait_until_it_has_lost_its_place(deployment: Deployment, frozen: Replica) -> None:
+    """Until PostgreSQL has ended what it was at."""
     with deployment.connected() as state:
-
-        def has_lost_it() -> bool:
-            found = state.execute(
-                "SELECT 1 FROM pg_stat_activity "
-                "WHERE application_name = %s AND state = 'idle in transaction'",
-                (frozen.name,),
-            )
-            return found.fetchone() is None
-
-        await elsewhere.until(has_lost_it)
+        while state.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND state = 'idle in transaction'",
+            (frozen.name,),
+        ).fetchone():
+            state.execute("SELECT pg_sleep(0.05)")
 
 
 def check(deployment: Deployment, there: Tally, elsewhere: Tally) -> None:

@@ -16,7 +16,7 @@ import anyio
 import httpx2
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import ElicitResult
+from mcp_types import CallToolResult, ElicitResult, InputRequiredResult
 
 from tests.interaction.connecting import Era
 from tests.replicas.deployment import token_of
@@ -78,10 +78,6 @@ class Tally:
         return sum(self.answers.values()) - self.answers[BROKEN]
 
 
-async def nobody_waits() -> None:
-    """The human agrees at once."""
-
-
 @dataclass
 class Worker:
     """One client of one caller."""
@@ -117,6 +113,25 @@ class Worker:
         self.tally.plans.add(waits[1])
         return waits[1]
 
+    async def ask_to_delete(self, key: str) -> str:
+        """The question whether to delete a lead, as the newer era has it: it goes back with the answer."""
+        answer = await self.client.session.call_tool(
+            "delete_lead", {"leadid": key}, allow_input_required=True
+        )
+        assert isinstance(answer, InputRequiredResult)
+        assert answer.request_state is not None
+        return answer.request_state
+
+    async def agree_to_delete(self, key: str, question: str) -> None:
+        """Answer such a question, which may have come from elsewhere."""
+        answer = {"approval": ElicitResult(action="accept")}
+        told, _ = await self._told(
+            self.client.call_tool(
+                "delete_lead", {"leadid": key}, input_responses=answer, request_state=question
+            )
+        )
+        self.tally.deleted.setdefault(key, []).append(told)
+
     async def read(self) -> str | None:
         """Read a page of leads; the cursor behind it."""
         _, content = await self.call("list_leads", top=2, select=["lastname"])
@@ -129,8 +144,11 @@ class Worker:
 
     async def call(self, tool: str, **arguments: Any) -> tuple[Told, dict[str, Any]]:
         """Call a tool: what was told, and the content of the answer."""
+        return await self._told(self.client.call_tool(tool, arguments))
+
+    async def _told(self, call: Awaitable[CallToolResult]) -> tuple[Told, dict[str, Any]]:
         try:
-            result = await self.client.call_tool(tool, arguments)
+            result = await call
         except MCPError as error:
             self.tally.note(BROKEN, error.error.message)
             return "unknown", {}
@@ -155,16 +173,14 @@ async def worker(
     caller: str,
     era: Era,
     tally: Tally,
-    until_agreed: Callable[[], Awaitable[None]] = nobody_waits,
     hear: Callable[[Any], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Worker]:
-    """A connected client. Its human, whom only the newer era can ask, agrees after ``until_agreed``.
+    """A connected client. Its human, whom only the newer era can ask, always agrees.
 
     ``hear`` is called with what the server says unasked.
     """
 
     async def agree(_context: Any, _params: Any) -> ElicitResult:
-        await until_agreed()
         tally.asked += 1
         return ElicitResult(action="accept")
 

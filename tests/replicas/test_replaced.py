@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
-import anyio
 import pytest
 
 from crm_server.state.keys import Keys
-from tests.replicas.clients import Tally, worker
+from tests.replicas.clients import Tally, Worker, worker
 from tests.replicas.deployment import Deployment, deployed
 from tests.replicas.loading import check_no_call_was_lost, in_thread, under_load
 from tests.state.postgresql import PostgreSQL
@@ -47,54 +46,51 @@ async def test_a_rolling_restart_loses_no_call(deployment: Deployment) -> None:
     check_no_call_was_lost(load)
 
 
-@dataclass
-class Human:
-    """Someone who is asked before the key is rotated, and agrees after it."""
-
-    is_asked: anyio.Event = field(default_factory=anyio.Event)
-    may_agree: anyio.Event = field(default_factory=anyio.Event)
-
-    async def __call__(self) -> None:
-        self.is_asked.set()
-        await self.may_agree.wait()
-
-
 async def test_a_key_that_is_rotated_and_older_ones_that_are_forgotten_lose_no_call(
     deployment: Deployment,
 ) -> None:
-    human = Human()
-    async with (
-        under_load(deployment, CALLERS) as load,
-        worker(deployment.address, f"{deployment.mark}-asked", CALLERS[0], "auto", load.tally, human) as one,
-        anyio.create_task_group() as tasks,
-    ):
-        key = await one.create(1)
+    async with under_load(deployment, CALLERS) as load, at_each(deployment, load.tally) as (one, other, anew):
+        key, another = await one.create(1), await one.create(2)
         cursor = await one.read()
         assert key is not None
+        assert another is not None
         assert cursor is not None
-        tasks.start_soon(one.delete, key)
-        await human.is_asked.wait()
+        question = await one.ask_to_delete(key)
 
         for _ in range(2):
             await in_thread(deployment.command, "state", "rotate-key")
             await load.tally.until_more(20)
-        for replica in deployment.replicas:
-            await read_on_there(replica.endpoint, cursor, load.tally)
-        human.may_agree.set()
-        await load.tally.until(lambda: load.tally.deleted.get(key) == ["done"])
+        for anybody in (one, other, anew):
+            await anybody.read_on(cursor)
+        await other.agree_to_delete(key, question)
         check_signer(deployment)
+
+        # It knows the newest key from its start, and the others have to know it by now.
+        await in_thread(deployment.replicas[-1].stop)
+        await in_thread(deployment.replicas[-1].start)
+        cursor = await anew.read()
+        assert cursor is not None
+        await one.read_on(cursor)
+        await other.agree_to_delete(another, await anew.ask_to_delete(another))
 
         await in_thread(deployment.command, "state", "forget-keys")
         await load.tally.until_more(20)
         check_signer(deployment)
+    assert load.tally.deleted == {key: ["done"], another: ["done"]}
     assert len(Keys(deployment.key).all) == 1
     check_no_call_was_lost(load)
 
 
-async def read_on_there(address: str, cursor: str, tally: Tally) -> None:
-    """Follow a cursor at one replica."""
-    async with worker(address, "replaced-there", CALLERS[0], "auto", tally) as one:
-        await one.read_on(cursor)
+@asynccontextmanager
+async def at_each(deployment: Deployment, tally: Tally) -> AsyncIterator[list[Worker]]:
+    """A client at each replica, all of the same caller."""
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(
+                worker(replica.endpoint, f"{deployment.mark}-{replica.name}", CALLERS[0], "auto", tally)
+            )
+            for replica in deployment.replicas
+        ]
 
 
 def check_signer(deployment: Deployment) -> None:

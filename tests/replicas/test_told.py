@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import anyio
 import anyio.abc
 import httpx
 import pytest
+from mcp.client.subscriptions import SubscriptionLost
 from mcp_types import ToolListChangedNotification
 
 from tests.interaction.connecting import ERAS, Era
@@ -43,16 +44,17 @@ class Listener:
     async def hear(self, message: Any) -> None:
         """In the handshake era all that is said unasked comes here."""
         if isinstance(message, ToolListChangedNotification):
-            self._note()
+            self.note()
 
     async def subscribe(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """In the stateless era it is asked for."""
         async with self.client.client.listen(tools_list_changed=True) as changes:
             task_status.started()
             async for _ in changes:
-                self._note()
+                self.note()
 
-    def _note(self) -> None:
+    def note(self) -> None:
+        """There are other tools."""
         self.heard += 1
         self._news.set()
         self._news = anyio.Event()
@@ -123,3 +125,39 @@ async def test_clients_hear_of_other_tools_whichever_replica_found_them(deployme
             await listener.until_heard(2)
             assert "create_account" not in await listener.tools()
         assert [listener.heard for listener in listeners] == [2, 2, 2, 2]
+
+
+async def test_a_client_whose_replica_ends_listens_again_at_another_and_hears_on(
+    deployment: Deployment,
+) -> None:
+    listener = Listener()
+    listens, listens_again = anyio.Event(), anyio.Event()
+
+    async def listen_on() -> None:
+        while True:
+            with suppress(SubscriptionLost):
+                async with listener.client.client.listen(tools_list_changed=True) as changes:
+                    (listens_again if listens.is_set() else listens).set()
+                    # Nothing is told twice, so who has not listened for a while looks.
+                    if "create_account" not in await listener.tools():
+                        listener.note()
+                        return
+                    async for _ in changes:
+                        listener.note()
+                        return
+
+    async with (
+        worker(deployment.address, "told", CALLER, "auto", Tally()) as listener.client,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listen_on)
+        await listens.wait()
+        for replica in deployment.replicas:
+            await in_thread(replica.stop)
+            await in_thread(replica.start)
+        with anyio.fail_after(60):
+            await listens_again.wait()
+        assert listener.heard == 0
+        deployment.write_policy('extends = "read-only"\n')
+        deployment.replicas[0].hang_up()
+        await listener.until_heard(1)

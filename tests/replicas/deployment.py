@@ -21,6 +21,7 @@ import psycopg
 import pytest
 
 from tests.interaction.connecting import environment
+from tests.ports import free_port
 from tests.processes import PROCESSES
 from tests.replicas import server_process
 from tests.state.postgresql import PostgreSQL
@@ -34,12 +35,6 @@ SLOW_WRITES = "".join(
 """The CRM has stored a write when it begins to wait: at each moment some are done and not yet answered."""
 NO_PATIENCE = {"crm_server.state.store._LOCK_SECONDS": 1, "crm_server.state.store._STOPPED_SECONDS": 2}
 """For servers that are to give up soon: seconds that they wait for a lock, and may hold one in silence."""
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def token_of(caller: str) -> str:

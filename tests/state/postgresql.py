@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+
+from tests.ports import free_port
 
 WITH_PASSWORD = "with_password"
 """A user, if a test makes one of this name, whose password the server asks for; it trusts all others."""
@@ -78,10 +79,7 @@ def running_postgresql() -> Iterator[PostgreSQL]:
     """A server that runs inside."""
     # pytest's own folders are closed to other users.
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = PostgreSQL(folder, _programs(), port)
+    server = PostgreSQL(folder, _programs(), free_port())
     server.make()
     server.start()
     try:

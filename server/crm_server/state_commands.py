@@ -7,7 +7,7 @@ import getpass
 import json
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,7 +41,7 @@ def _add_approvals(commands: Any, settings: Callable[[argparse.Namespace], Setti
     def add(name: str, help_: str, run: Callable[[State, argparse.Namespace], Awaitable[int]]) -> Any:
         parser = about.add_parser(name, help=help_)
         parser.set_defaults(
-            command=lambda options: _with_state(settings(options), lambda state: run(state, options)),
+            command=_in_state(run, settings),
             policy=None,
             toolsets=None,
         )
@@ -62,9 +62,9 @@ def _add_audit(commands: Any, settings: Callable[[argparse.Namespace], Settings]
     audit = commands.add_parser("audit", help="verify, read or export the audit of all calls")
     about = audit.add_subparsers(required=True, metavar="verify|tail|search|export")
 
-    def add(name: str, help_: str, run: Callable[[Connection, Keys, argparse.Namespace], int]) -> Any:
+    def add(name: str, help_: str, run: Callable[[State, argparse.Namespace], Awaitable[int]]) -> Any:
         parser = about.add_parser(name, help=help_)
-        parser.set_defaults(command=_in_transaction(run, settings), policy=None, toolsets=None)
+        parser.set_defaults(command=_in_state(run, settings), policy=None, toolsets=None)
         return parser
 
     add("verify", "check that no event was changed, removed or moved", _verify)
@@ -106,19 +106,12 @@ def _with_state(settings: Settings, run: Callable[[State], Awaitable[T]]) -> T:
     return anyio.run(main)
 
 
-def _in_transaction(
-    run: Callable[[Connection, Keys, argparse.Namespace], int],
+def _in_state(
+    run: Callable[[State, argparse.Namespace], Awaitable[int]],
     settings: Callable[[argparse.Namespace], Settings],
 ) -> Callable[[argparse.Namespace], int]:
-    """A command that is one transaction."""
-
-    def command(options: argparse.Namespace) -> int:
-        async def in_state(state: State) -> int:
-            return int(await state.run(lambda connection, keys: run(connection, keys, options)))
-
-        return _with_state(settings(options), in_state)
-
-    return command
+    """A command that is about the state."""
+    return lambda options: _with_state(settings(options), lambda state: run(state, options))
 
 
 def _add_state(commands: Any, settings: Callable[[argparse.Namespace], Settings]) -> None:
@@ -127,30 +120,21 @@ def _add_state(commands: Any, settings: Callable[[argparse.Namespace], Settings]
     rotate = about.add_parser(
         "rotate-key", help="seal and sign with a new key; what was sealed with the others stays good"
     )
-    rotate.set_defaults(command=_in_transaction(_rotate, settings), policy=None, toolsets=None)
+    rotate.set_defaults(command=_in_state(_rotate, settings), policy=None, toolsets=None)
     forget = about.add_parser(
         "forget-keys",
         help="sign the audit anew with the newest key and forget the others; wait an hour after a rotation",
     )
-    forget.set_defaults(
-        command=lambda options: _with_state(settings(options), lambda state: _forget_keys(state, options)),
-        policy=None,
-        toolsets=None,
-    )
+    forget.set_defaults(command=_in_state(_forget_keys, settings), policy=None, toolsets=None)
 
 
 def all_events(settings: Settings, since: datetime | None) -> list[dict[str, Any]]:
     """The events of the audit, oldest first."""
 
-    def work(connection: Connection, _keys: Keys) -> list[dict[str, Any]]:
-        from crm_server.state import audit
-
-        start = "" if since is None else since.isoformat()
-        return [event for event in audit.everything(connection) if event["at"] >= start]
-
     async def in_state(state: State) -> list[dict[str, Any]]:
-        events: list[dict[str, Any]] = await state.run(work)
-        return events
+        from crm_server.state import chain
+
+        return [event async for page in chain.everything(state.run, since) for event in page]
 
     return _with_state(settings, in_state)
 
@@ -212,10 +196,10 @@ def _print_plan(plan: KeptPlan) -> None:
         _print(f"reason     {plan.reason}")
 
 
-def _verify(connection: Connection, keys: Keys, _options: argparse.Namespace) -> int:
-    from crm_server.state import audit
+async def _verify(state: State, _options: argparse.Namespace) -> int:
+    from crm_server.state import chain
 
-    found = audit.verify(connection, keys)
+    found = await chain.verify(state.run)
     if found.broken is not None:
         _print(f"BROKEN at event {found.broken}: {found.problem}")
         _print(f"{found.events:,} events before it are as they were.")
@@ -225,20 +209,22 @@ def _verify(connection: Connection, keys: Keys, _options: argparse.Namespace) ->
     return OK
 
 
-def _search(connection: Connection, _keys: Keys, options: argparse.Namespace) -> int:
+async def _search(state: State, options: argparse.Namespace) -> int:
     from crm_server.state import audit
 
     given = {name: getattr(options, name, None) for name in _SEARCHED}
     wanted = {
         "table_name" if name == "table" else name: value for name, value in given.items() if value is not None
     }
-    events = audit.recent(
-        connection,
-        most=options.n,
-        since=getattr(options, "since", None),
-        until=getattr(options, "until", None),
-        contains=wanted,
-        record=getattr(options, "id", None),
+    events = await state.run(
+        lambda connection, _keys: audit.recent(
+            connection,
+            most=options.n,
+            since=getattr(options, "since", None),
+            until=getattr(options, "until", None),
+            contains=wanted,
+            record=getattr(options, "id", None),
+        )
     )
     for event in events:
         _print(json.dumps(event, ensure_ascii=False) if options.json else _event_line(event))
@@ -247,47 +233,44 @@ def _search(connection: Connection, _keys: Keys, options: argparse.Namespace) ->
     return OK
 
 
-def _export(connection: Connection, _keys: Keys, options: argparse.Namespace) -> int:
-    from crm_server.state import audit
+async def _export(state: State, options: argparse.Namespace) -> int:
+    from crm_server.state import audit, chain
 
-    events = audit.everything(connection)
-    lines: Iterable[str]
-    if options.format == "csv":
-        lines = audit.as_csv(events)
-    else:
-        lines = (json.dumps(event, ensure_ascii=False) + "\n" for event in events)
-    for line in lines:
-        sys.stdout.write(line)
+    as_csv = options.format == "csv"
+    if as_csv:
+        sys.stdout.writelines(audit.as_csv(()))
+    async for page in chain.everything(state.run):
+        lines = (json.dumps(event, ensure_ascii=False) + "\n" for event in page)
+        sys.stdout.writelines(audit.as_csv(page, named=False) if as_csv else lines)
     return OK
 
 
-def _rotate(connection: Connection, keys: Keys, _options: argparse.Namespace) -> int:
+async def _rotate(state: State, _options: argparse.Namespace) -> int:
     from crm_server.state import audit
 
-    before, key = keys.newest.public, keys.rotate()
-    event = {"kind": "key rotated", "caller": _who(), "outcome": "done", "from": before, "to": key.public}
-    audit.append(connection, keys, event, datetime.now(UTC))
-    _print(f"The newest key is {key.public[:16]}; {len(keys.all) - 1} older stay good.")
+    def work(connection: Connection, keys: Keys) -> Keys:
+        before, key = keys.newest.public, keys.rotate()
+        event = {"kind": "key rotated", "caller": _who(), "outcome": "done", "from": before, "to": key.public}
+        audit.append(connection, keys, event, state.now())
+        return keys
+
+    keys = await state.run(work)
+    _print(f"The newest key is {keys.newest.public[:16]}; {len(keys.all) - 1} older stay good.")
     _print("Running servers that read this file take it at once; no restart is needed.")
     return OK
 
 
 async def _forget_keys(state: State, _options: argparse.Namespace) -> int:
-    from crm_server.state import audit
+    from crm_server.state import audit, chain
 
-    def signed_anew(connection: Connection, keys: Keys) -> tuple[Keys, list[str], int]:
-        older = [key.public for key in keys.all[1:]]
-        if not older:
-            return keys, older, 0
-        count = audit.sign_anew(connection, keys)
-        event = {"kind": "keys forgotten", "caller": _who(), "outcome": "done", "forgotten": older}
-        audit.append(connection, keys, event, datetime.now(UTC))
-        return keys, older, count
-
-    keys, older, count = await state.run(signed_anew)
+    keys = await state.run(lambda _connection, keys: keys)
+    older = [key.public for key in keys.all[1:]]
     if not older:
         _print("There is one key, and none to forget.")
         return OK
+    count = await chain.sign_anew(state.run)
+    event = {"kind": "keys forgotten", "caller": _who(), "outcome": "done", "forgotten": older}
+    await state.run(lambda connection, keys: audit.append(connection, keys, event, state.now()))
     # Not before the signatures are stored: without them nobody could tell any more who made the old ones.
     keys.forget_older()
     _print(f"{count:,} signatures of the audit are made with {keys.newest.public[:16]} now.")

@@ -152,12 +152,10 @@ class House:
         self.moment += timedelta(**passed)
 
     async def events(self, kind: str) -> list[dict[str, Any]]:
-        from crm_server.state import audit
+        from crm_server.state import chain
 
-        found = await self.application.crm.state.run(
-            lambda connection, _keys: list(audit.everything(connection))
-        )
-        return [event for event in found if event["kind"] == kind]
+        pages = chain.everything(self.application.crm.state.run)
+        return [event async for page in pages for event in page if event["kind"] == kind]
 
 
 @asynccontextmanager

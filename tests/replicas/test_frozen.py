@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import anyio
 import pytest
 
-from crm_server.state import audit, open_state
+from crm_server.state import chain, open_state
 from tests.interaction.connecting import ERAS, Era
 from tests.replicas.clients import Tally, worker
 from tests.replicas.counting import check_budget, check_writes, kept, leads_of
@@ -127,6 +127,6 @@ def check(deployment: Deployment, there: Tally, elsewhere: Tally) -> None:
 
 async def check_audit(deployment: Deployment) -> None:
     state = open_state(deployment.database, deployment.folder, deployment.key, lambda: datetime.now(UTC))
-    found = await state.run(audit.verify)
+    found = await chain.verify(state.run)
     assert found.broken is None, found.problem
     state.close()

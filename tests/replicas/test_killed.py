@@ -20,7 +20,7 @@ from typing import Any
 import anyio
 import pytest
 
-from crm_server.state import State, audit, open_state
+from crm_server.state import State, chain, open_state
 from crm_server.state.proposals import APPROVED
 from crm_tools.errors import ApprovalError
 from tests.interaction.connecting import Era
@@ -199,7 +199,7 @@ async def test_nothing_is_lost_doubled_or_overspent(
     seconds = time.monotonic() - began
     await look_at_changes(deployment)
     state, leads = kept(deployment), leads_of(deployment)
-    verified = await course.approvers[0].run(audit.verify)
+    verified = await chain.verify(course.approvers[0].run)
     with capsys.disabled():
         # What it came to is worth seeing in each run.
         sys.stdout.write(f"\n{said(course, state, leads, seconds)}\n")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from crm_server.state import State, audit
-from crm_server.state.audit import Verified
+from crm_server.state import State, audit, chain
+from crm_server.state.chain import Verified
 from crm_server.state.keys import Keys
 from crm_tools.errors import StateError
 from tests.state.conftest import Clock
@@ -19,6 +19,13 @@ from tests.state.conftest import Clock
 pytestmark = pytest.mark.anyio
 Open = Callable[..., State]
 EVENTS = 120
+Work = Callable[[Connection, Keys], Any]
+
+
+@pytest.fixture(autouse=True, params=[40, 2_000])
+def page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many events are read at a time changes nothing."""
+    monkeypatch.setattr(audit, "PAGE", request.param)
 
 
 async def filled(state: State, events: int = EVENTS) -> None:
@@ -37,8 +44,7 @@ async def filled(state: State, events: int = EVENTS) -> None:
 
 
 async def verified(state: State) -> Verified:
-    found: Verified = await state.run(audit.verify)
-    return found
+    return await chain.verify(state.run)
 
 
 async def tamper(state: State, *statements: str) -> None:
@@ -99,14 +105,73 @@ async def test_a_pruned_chain_can_still_be_verified(open_: Open, clock: Clock) -
     clock.pass_(timedelta(days=2))
     await filled(state, 10)
 
-    def prune(connection: Connection, keys: Keys) -> int:
-        return audit.prune(connection, keys, clock.now - timedelta(days=1), clock.now)
-
-    assert await state.run(prune) == 30
+    assert await prune(state, clock, days=1) == 30
     found = await verified(state)
     assert (found.broken, found.events, found.first, found.last) == (None, 10, 31, 40)
     await tamper(state, "DELETE FROM events WHERE number = 31")
     assert (await verified(state)).broken == 31
+
+
+async def prune(state: State, clock: Clock, **kept: int) -> int:
+    until = clock.now - timedelta(**kept)
+    found: int = await state.run(lambda connection, keys: audit.prune(connection, keys, until, clock.now))
+    return found
+
+
+async def test_others_write_while_a_chain_is_verified(open_: Open) -> None:
+    state, other = open_(), open_()
+    await filled(state)
+    left = 10
+
+    async def run(work: Work) -> Any:
+        nonlocal left
+        found = await state.run(work)
+        if left:
+            left -= 1
+            await filled(other, 3)
+        return found
+
+    found = await chain.verify(run)
+    assert found.broken is None
+    assert EVENTS <= found.events <= EVENTS + 30
+    await tamper(state, "UPDATE events SET body = replace(body, 'ann', 'bob') WHERE number = 77")
+    assert (await chain.verify(run)).broken == 77
+
+
+async def test_a_chain_that_is_pruned_while_it_is_verified_is_whole(open_: Open, clock: Clock) -> None:
+    state = open_()
+    await filled(state, 90)
+    clock.pass_(timedelta(days=2))
+    await filled(state, 50)
+    pruned = 0
+
+    async def run(work: Work) -> Any:
+        nonlocal pruned
+        found = await state.run(work)
+        pruned += await prune(state, clock, days=1)
+        return found
+
+    found = await chain.verify(run)
+    assert (found.broken, found.last, pruned) == (None, 140, 90)
+    await tamper(state, "DELETE FROM events WHERE number = 91")
+    assert (await verified(state)).broken == 91
+
+
+async def test_what_is_changed_between_its_verification_and_its_new_signature_is_not_signed(
+    open_: Open, tmp_path: Path
+) -> None:
+    state = open_()
+    await filled(state)
+    Keys(tmp_path / "own" / "state.key").rotate()
+
+    async def run(work: Work) -> Any:
+        found = await state.run(work)
+        if isinstance(found, Verified):
+            await tamper(state, "UPDATE checkpoints SET hash = 'f' || substr(hash, 2) WHERE number = 100")
+        return found
+
+    with pytest.raises(StateError, match="event 100 was changed"):
+        await chain.sign_anew(run)
 
 
 async def test_two_processes_write_one_chain(open_: Open) -> None:
@@ -130,7 +195,7 @@ async def test_formulas_are_defused_in_a_table(open_: Open) -> None:
     def work(connection: Connection, keys: Keys) -> str:
         event: dict[str, Any] = {"kind": "call", "caller": '=HYPERLINK("x")', "tool": "+1", "outcome": "@sum"}
         audit.append(connection, keys, event, state.now())
-        return "".join(audit.as_csv(audit.everything(connection)))
+        return "".join(audit.as_csv(audit.following(connection, 0)))
 
     lines = (await state.run(work)).splitlines()
     assert "'=HYPERLINK" in lines[1]

@@ -14,7 +14,7 @@ from mcp import Client
 from sqlalchemy import Connection, text
 
 from crm_server.protocol import build_server
-from crm_server.state import State, audit, noting, open_state
+from crm_server.state import State, audit, chain, noting, open_state
 from crm_server.state.keys import Keys
 from crm_tools.changes import ChangeState
 from crm_tools.errors import StateError
@@ -78,7 +78,7 @@ async def test_events_of_an_outage_are_in_the_audit_afterwards_once_and_in_order
     noted(state, 8)
     await until_noted(state, 8)
     assert await outcomes(state) == [f"{number}" for number in range(1, 9)]
-    assert (await state.run(audit.verify)).broken is None
+    assert (await chain.verify(state.run)).broken is None
     state.close()
 
 

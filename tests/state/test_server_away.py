@@ -16,7 +16,7 @@ from mcp import Client
 from crm_server.app import build_application
 from crm_server.protocol import build_server
 from crm_server.settings import Settings
-from crm_server.state import State, audit, open_state
+from crm_server.state import State, chain, open_state
 from crm_server.web.configured import _state_check
 from crm_server.web.health import Health
 from crm_tools.errors import StateError
@@ -53,7 +53,7 @@ async def test_reads_go_on_writes_say_why_not_and_all_is_well_when_it_is_back(
             while await health.missing():
                 await anyio.lowlevel.checkpoint()
         assert (await content(client, "create_lead", lastname="After", subject="Pens"))["change_id"]
-        assert (await application.crm.state.run(audit.verify)).broken is None
+        assert (await chain.verify(application.crm.state.run)).broken is None
 
 
 async def test_a_server_that_was_started_anew_in_between_is_not_even_noticed(

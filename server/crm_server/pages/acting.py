@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crm_server.approval import Plan
 from crm_server.authorization.claims import TokenRefusedError
@@ -17,17 +17,14 @@ from crm_server.pages.visitors import Visitor
 from crm_server.pages.visits import Visits
 from crm_server.policy.model import Decision, Principal
 from crm_server.sign_in.callers import Caller, called_by
-from crm_server.state.audit import Verified
 from crm_server.state.proposals import APPROVED, REJECTED, KeptPlan
 from crm_tools.changes import Change, ChangeState
 from crm_tools.errors import ApprovalError
 from crm_tools.outside_text import line
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from crm_server.app import Application
-    from crm_server.state.keys import Keys
+    from crm_server.state.chain import Verified
 
 CallerOf = Callable[[str], Awaitable[Caller]]
 DECISIONS = (APPROVED, REJECTED)
@@ -169,14 +166,9 @@ class Acting:
         Raises:
             StateError: The state does not answer.
         """
+        from crm_server.state import chain
 
-        def work(connection: Connection, keys: Keys) -> Any:
-            from crm_server.state import audit
-
-            return audit.verify(connection, keys)
-
-        found: Verified = await self._application.crm.state.run(work)
-        return found
+        return await chain.verify(self._application.crm.state.run)
 
 
 class _Nobody:

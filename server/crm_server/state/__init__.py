@@ -10,6 +10,7 @@ Budgets, plans that wait for a human, the journal of changes, jobs of many rows,
     readers  who was shown text of strangers
     tokens   what was got on behalf of callers, sealed (visits: sessions of the page that were ended)
     audit    each call and decision, in a signed chain (events: some of what is in it)
+    chain    the whole of it, page by page: verified, exported, signed anew
     noting   what is noted without being waited for, or later
     news     what one process tells the others (topics: of what)
     pruning  what is forgotten, and when

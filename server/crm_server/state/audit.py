@@ -12,8 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
@@ -23,26 +23,16 @@ from crm_server.state.schema import CHECKPOINTS, EVENTS, FACTS
 from crm_tools.errors import StateError
 
 CHECKPOINT_EVERY = 100
-_HEAD, _SIGNER = "audit_head", "audit_signer"
-_START = "0" * 64
+PAGE = 2_000
+"""So many events are read at a time: meanwhile nobody writes."""
+HEAD, SIGNER = "audit_head", "audit_signer"
+START = "0" * 64
 
 # Made once: SQLAlchemy takes longer to build a statement than SQLite to carry it out.
-_FIND_HEAD = select(FACTS.c.name, FACTS.c.value).where(or_(FACTS.c.name == _HEAD, FACTS.c.name == _SIGNER))
+_FIND_HEAD = select(FACTS.c.name, FACTS.c.value).where(or_(FACTS.c.name == HEAD, FACTS.c.name == SIGNER))
 _ADD = insert(EVENTS)
 _ADD_CHECKPOINT = insert(CHECKPOINTS)
-_MOVE_HEAD = update(FACTS).where(FACTS.c.name == _HEAD).values(value=bindparam("head"))
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What a verification found. ``broken`` is the number of the first event that is not as it was."""
-
-    events: int
-    first: int
-    last: int
-    hash: str
-    broken: int | None = None
-    problem: str = ""
+MOVE_HEAD = update(FACTS).where(FACTS.c.name == HEAD).values(value=bindparam("head"))
 
 
 def append(connection: Connection, keys: Keys, event: Mapping[str, Any], now: datetime) -> int:
@@ -55,74 +45,19 @@ def append(connection: Connection, keys: Keys, event: Mapping[str, Any], now: da
     number, before = _head(connection, keys, key)
     number += 1
     body = json.dumps({"at": now.isoformat(), **event}, ensure_ascii=False, default=str, sort_keys=True)
-    digest = _digest(number, before, body)
+    digest = digest_of(number, before, body)
     row = {"number": number, "at": now.timestamp(), "hash": digest, "body": body}
-    connection.execute(_ADD, {**row, **_searched(event)})
-    signed = {"number": number, "hash": digest, **_signed(key, number, digest)}
-    connection.execute(_MOVE_HEAD, {"head": json.dumps(signed)})
+    connection.execute(_ADD, {**row, **searched_by(event)})
+    signed = {"number": number, "hash": digest, **signature_of(key, number, digest)}
+    connection.execute(MOVE_HEAD, {"head": json.dumps(signed)})
     if number % CHECKPOINT_EVERY == 0:
         connection.execute(_ADD_CHECKPOINT, {**signed, "at": now.timestamp(), "kind": "chain"})
     return number
 
 
-def verify(connection: Connection, keys: Keys) -> Verified:
-    """Go through the whole chain; stops at the first event that is not as it was."""
-    start = connection.execute(
-        select(CHECKPOINTS).where(CHECKPOINTS.c.kind == "pruned").order_by(CHECKPOINTS.c.number.desc())
-    ).first()
-    number, before = (start.number, start.hash) if start is not None else (0, _START)
-    first = number + 1
-    if start is not None and not _is_signed(keys, number, before, start.signature, start.signer):
-        return Verified(0, first, number, before, number, "The mark of what was pruned is not signed by us.")
-    signed = {
-        row.number: row
-        for row in connection.execute(select(CHECKPOINTS).where(CHECKPOINTS.c.kind == "chain"))
-    }
-    for row in connection.execute(select(EVENTS).order_by(EVENTS.c.number)):
-        problem = _problem(row, number + 1, before, signed.get(number + 1), keys)
-        if problem:
-            return Verified(number + 1 - first, first, number, before, number + 1, problem)
-        number, before = row.number, row.hash
-    problem = _end_problem(connection, keys, number, before)
-    broken = number + 1 if problem else None
-    return Verified(number + 1 - first, first, number, before, broken, problem)
-
-
-def _problem(row: Any, number: int, before: str, checkpoint: Any, keys: Keys) -> str:
-    if row.number != number:
-        return "It is missing: events were removed or moved."
-    if row.hash != _digest(number, before, row.body):
-        return "It was changed, or what came before it was."
-    body = json.loads(row.body)
-    if {name: getattr(row, name) for name in _searched(body)} != _searched(body) or abs(
-        datetime.fromisoformat(body["at"]).timestamp() - row.at
-    ) > 0.001:
-        return "What it is searched by was changed."
-    if checkpoint is not None and (
-        checkpoint.hash != row.hash
-        or not _is_signed(keys, number, row.hash, checkpoint.signature, checkpoint.signer)
-    ):
-        return "It is not what the checkpoint signed."
-    return ""
-
-
-def _end_problem(connection: Connection, keys: Keys, number: int, digest: str) -> str:
-    text = connection.execute(select(FACTS.c.value).where(FACTS.c.name == _HEAD)).scalar()
-    if text is None:
-        return "The signed end of the audit is missing." if number else ""
-    head = json.loads(text)
-    if not _is_signed(keys, head["number"], head["hash"], head["signature"], head.get("signer")):
-        return "The end of the audit is not signed by a key of this state's key file."
-    if head["number"] > number:
-        return f"Events up to {head['number']} were removed from the end."
-    if (head["number"], head["hash"]) != (number, digest):
-        return "There are events after the signed end."
-    return ""
-
-
 def signer(connection: Connection) -> str | None:
     """The public key that signs this audit; None before its first event."""
-    found: str | None = connection.execute(select(FACTS.c.value).where(FACTS.c.name == _SIGNER)).scalar()
+    found: str | None = connection.execute(select(FACTS.c.value).where(FACTS.c.name == SIGNER)).scalar()
     return found
 
 
@@ -155,10 +90,12 @@ def recent(
     return [_event(row) for row in reversed(connection.execute(wanted).all())]
 
 
-def everything(connection: Connection) -> Iterator[dict[str, Any]]:
-    """Each event, oldest first, with its number and hash."""
-    for row in connection.execute(select(EVENTS).order_by(EVENTS.c.number)).yield_per(500):
-        yield _event(row)
+def following(connection: Connection, number: int, since: datetime | None = None) -> list[dict[str, Any]]:
+    """A page of the events after one of them, oldest first, each with its number and hash."""
+    wanted = select(EVENTS).where(EVENTS.c.number > number).order_by(EVENTS.c.number).limit(PAGE)
+    if since is not None:
+        wanted = wanted.where(EVENTS.c.at >= since.timestamp())
+    return [_event(row) for row in connection.execute(wanted)]
 
 
 def prune(connection: Connection, keys: Keys, until: datetime, now: datetime) -> int:
@@ -173,26 +110,28 @@ def prune(connection: Connection, keys: Keys, until: datetime, now: datetime) ->
         return 0
     gone = connection.execute(delete(EVENTS).where(EVENTS.c.number <= last.number)).rowcount
     connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.number <= last.number))
-    signed = {"number": last.number, "hash": last.hash, **_signed(keys.newest, last.number, last.hash)}
+    signed = {"number": last.number, "hash": last.hash, **signature_of(keys.newest, last.number, last.hash)}
     connection.execute(_ADD_CHECKPOINT, {**signed, "at": now.timestamp(), "kind": "pruned"})
     return int(gone)
 
 
-def as_csv(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Lines of a table for a spreadsheet. What a spreadsheet would run as a formula starts with a quote."""
+def as_csv(events: Iterable[Mapping[str, Any]], *, named: bool = True) -> Iterator[str]:
+    """Lines of a table for a spreadsheet, the first with the names of the columns unless it goes on.
+
+    What a spreadsheet would run as a formula starts with a quote.
+    """
     import csv
     import io
 
     names = ("number", "at", "caller", "tool", "kind", "action", "table", "ids", "outcome", "rules", "hash")
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(names)
-    for event in events:
+    rows = ([_cell(event.get(name)) for name in names] for event in events)
+    for row in chain([names] if named else [], rows):
+        writer.writerow(row)
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
-        writer.writerow([_cell(event.get(name)) for name in names])
-    yield buffer.getvalue()
 
 
 def _cell(value: Any) -> str:
@@ -205,7 +144,8 @@ def _event(row: Any) -> dict[str, Any]:
     return {"number": row.number, **json.loads(row.body), "hash": row.hash}
 
 
-def _searched(event: Mapping[str, Any]) -> dict[str, Any]:
+def searched_by(event: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event is found by, by column."""
     ids = event.get("ids") or []
     return {
         "caller": str(event.get("caller", ""))[:200],
@@ -216,43 +156,24 @@ def _searched(event: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _digest(number: int, before: str, body: str) -> str:
+def digest_of(number: int, before: str, body: str) -> str:
+    """The hash of an event: it covers its number, the hash before it, and what it says."""
     return hashlib.sha256(f"{number}\n{before}\n{body}".encode()).hexdigest()
-
-
-def sign_anew(connection: Connection, keys: Keys) -> int:
-    """Sign everything with the newest key, so that the older ones can be forgotten; how many signatures.
-
-    Raises:
-        StateError: The chain is broken; signing it would hide that.
-    """
-    found = verify(connection, keys)
-    if found.broken is not None:
-        raise StateError(f"The audit is broken at event {found.broken} and was not signed: {found.problem}")
-    key = keys.newest
-    marks = connection.execute(select(CHECKPOINTS.c.number, CHECKPOINTS.c.hash)).all()
-    for number, digest in marks:
-        mark = update(CHECKPOINTS).where(CHECKPOINTS.c.number == number)
-        connection.execute(mark.values(**_signed(key, number, digest)))
-    number, digest = _head(connection, keys, key)
-    head = {"number": number, "hash": digest, **_signed(key, number, digest)}
-    connection.execute(_MOVE_HEAD, {"head": json.dumps(head)})
-    return len(marks) + 1
 
 
 def _head(connection: Connection, keys: Keys, key: Key) -> tuple[int, str]:
     """Number and hash of the last event. ``key`` becomes the one that signs, as the first or a newer one."""
     found = {row.name: row.value for row in connection.execute(_FIND_HEAD)}
-    if _SIGNER not in found:
-        connection.execute(insert(FACTS).values(name=_SIGNER, value=key.public))
+    if SIGNER not in found:
+        connection.execute(insert(FACTS).values(name=SIGNER, value=key.public))
         connection.execute(
-            insert(FACTS).values(name=_HEAD, value=json.dumps({"number": 0, "hash": _START, "signature": ""}))
+            insert(FACTS).values(name=HEAD, value=json.dumps({"number": 0, "hash": START, "signature": ""}))
         )
-        return 0, _START
-    if found[_SIGNER] != key.public:
-        _require_known(keys, found[_SIGNER])
-        connection.execute(update(FACTS).where(FACTS.c.name == _SIGNER).values(value=key.public))
-    head = json.loads(found[_HEAD])
+        return 0, START
+    if found[SIGNER] != key.public:
+        _require_known(keys, found[SIGNER])
+        connection.execute(update(FACTS).where(FACTS.c.name == SIGNER).values(value=key.public))
+    head = json.loads(found[HEAD])
     return int(head["number"]), str(head["hash"])
 
 
@@ -275,11 +196,12 @@ def _require_known(keys: Keys, public: str) -> None:
         )
 
 
-def _signed(key: Key, number: int, digest: str) -> dict[str, str]:
+def signature_of(key: Key, number: int, digest: str) -> dict[str, str]:
+    """The signature of the chain up to an event, and whose it is."""
     return {"signature": key.signing.sign(f"{number} {digest}".encode()).hex(), "signer": key.public}
 
 
-def _is_signed(keys: Keys, number: int, digest: str, signature: str, signer: str | None) -> bool:
+def is_signed(keys: Keys, number: int, digest: str, signature: str, signer: str | None) -> bool:
     """Whether one of our keys signed it. What is older than the names of keys is signed by any of them."""
     return any(_verifies(key, number, digest, signature) for key in keys.all if signer in (None, key.public))
 

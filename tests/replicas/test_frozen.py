@@ -63,6 +63,7 @@ async def work(
             if pace is not None:
                 await pace.turn()
             number += 1
+            assert number <= IN_ALL, "nobody was refused"
             if (key := await one.create(number)) is not None:
                 await one.change(key)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from crm_server.state import State, audit, chain
+from crm_server.state import Retention, State, audit, chain, open_state
 from crm_server.state.chain import Verified
 from crm_server.state.keys import Keys
 from crm_tools.errors import StateError
@@ -106,6 +106,7 @@ async def test_a_pruned_chain_can_still_be_verified(open_: Open, clock: Clock) -
     await filled(state, 10)
 
     assert await prune(state, clock, days=1) == 30
+    assert await prune(state, clock, days=1) == 0
     found = await verified(state)
     assert (found.broken, found.events, found.first, found.last) == (None, 10, 31, 40)
     await tamper(state, "DELETE FROM events WHERE number = 31")
@@ -143,16 +144,17 @@ async def test_a_chain_that_is_pruned_while_it_is_verified_is_whole(open_: Open,
     await filled(state, 90)
     clock.pass_(timedelta(days=2))
     await filled(state, 50)
-    pruned = 0
 
     async def run(work: Work) -> Any:
-        nonlocal pruned
         found = await state.run(work)
-        pruned += await prune(state, clock, days=1)
+        await prune(state, clock, days=1)
         return found
 
     found = await chain.verify(run)
-    assert (found.broken, found.last, pruned) == (None, 140, 90)
+    while await prune(state, clock, days=1):
+        pass
+    assert (found.broken, found.last) == (None, 140)
+    assert (await verified(state)).first == 91
     await tamper(state, "DELETE FROM events WHERE number = 91")
     assert (await verified(state)).broken == 91
 
@@ -201,3 +203,24 @@ async def test_formulas_are_defused_in_a_table(open_: Open) -> None:
     assert "'=HYPERLINK" in lines[1]
     assert "'+1" in lines[1]
     assert "'@sum" in lines[1]
+
+
+async def test_what_is_older_than_it_is_kept_goes_a_page_at_a_time_with_reads_alone(
+    url: str, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "PAGE", 7)
+    state = open_state(url, tmp_path, tmp_path / "own.key", clock, Retention(audit=timedelta(days=1)))
+    await filled(state, 30)
+    clock.pass_(timedelta(days=2))
+    beginnings = []
+    for _ in range(6):
+        state.note({"kind": "call", "caller": "ann", "outcome": "ok"})
+        await state.check()
+        beginnings.append((await verified(state)).first)
+    assert beginnings == [8, 15, 22, 29, 31, 31]
+    clock.pass_(timedelta(days=2))
+    state.note({"kind": "call", "caller": "ann", "outcome": "ok"})
+    await state.check()
+    found = await verified(state)
+    assert (found.broken, found.first, found.last) == (None, 37, 37)
+    state.close()

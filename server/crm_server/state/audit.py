@@ -99,11 +99,17 @@ def following(connection: Connection, number: int, since: datetime | None = None
 
 
 def prune(connection: Connection, keys: Keys, until: datetime, now: datetime) -> int:
-    """Take out events from the beginning, up to a moment; the chain then starts at a signed mark."""
+    """Take out a page of events from the beginning, up to a moment; how many.
+
+    The chain then starts at a signed mark.
+    """
+    page = (
+        select(EVENTS.c.number, EVENTS.c.hash, EVENTS.c.at).order_by(EVENTS.c.number).limit(PAGE).subquery()
+    )
     last = connection.execute(
-        select(EVENTS.c.number, EVENTS.c.hash)
-        .where(EVENTS.c.at < until.timestamp())
-        .order_by(EVENTS.c.number.desc())
+        select(page.c.number, page.c.hash)
+        .where(page.c.at < until.timestamp())
+        .order_by(page.c.number.desc())
         .limit(1)
     ).first()
     if last is None:

@@ -184,7 +184,6 @@ class State:
             ledger.reserve(connection, change.caller, change.action, change.record, rows, now)
             change_id = journal.begin(connection, change, now)
             self._append(connection, {**event, "kind": "write begun", "change": change_id}, now)
-            self._pruning.prune(connection, now)
             return Begun(replace(change, id=change_id), spent)
 
         return await self._store.run(work)
@@ -339,6 +338,8 @@ class State:
         """Add an event to the audit without waiting for it: now, or when the state takes it."""
         now = self.now()
         self._noting.add(lambda connection: self._append(connection, event, now))
+        if self._pruning.begins(now):
+            self._noting.add(lambda connection: self._pruning.prune(connection, now))
 
     def _append(self, connection: Connection, event: Mapping[str, Any], now: datetime) -> None:
         from crm_server.state import audit

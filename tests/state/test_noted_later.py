@@ -104,7 +104,8 @@ async def test_what_no_state_has_taken_when_the_process_ends_is_lost_and_the_log
     server: PostgreSQL, tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = open_state(server.database(), tmp_path, None, clock)
-    await state.check()
+    noted(state, -1)
+    await until_noted(state, 1)
     await in_thread(server.stop)
     noted(state, *range(7))
     await until_tried(state)
@@ -123,14 +124,15 @@ async def test_so_much_is_kept_and_no_more(
 ) -> None:
     monkeypatch.setattr(noting, "MOST", 4)
     state = open_state(server.database(), tmp_path, None, clock)
-    await state.check()
+    noted(state, -1)
+    await until_noted(state, 1)
     await in_thread(server.stop)
     noted(state, *range(4))
     await until_tried(state)
     noted(state, *range(4, 9))
     await in_thread(server.start)
-    await until_noted(state, 4)
-    assert await outcomes(state) == ["0", "1", "2", "3"]
+    await until_noted(state, 5)
+    assert await outcomes(state) == ["-1", "0", "1", "2", "3"]
     assert "".join(capsys.readouterr()).count("notes_lost") == 1
     state.close()
 

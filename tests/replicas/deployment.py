@@ -33,7 +33,7 @@ SLOW_WRITES = "".join(
     for method in ("POST", "PATCH", "DELETE")
 )
 """The CRM has stored a write when it begins to wait: at each moment some are done and not yet answered."""
-NO_PATIENCE = {"crm_server.state.store._LOCK_SECONDS": 1, "crm_server.state.store._STOPPED_SECONDS": 2}
+NO_PATIENCE = {"crm_server.state.store._LOCK_SECONDS": 1, "crm_server.state.store._STOPPED_SECONDS": 3}
 """For servers that are to give up soon: seconds that they wait for a lock, and may hold one in silence."""
 
 

@@ -43,9 +43,9 @@ from tests.state.postgresql import PostgreSQL
 
 pytestmark = pytest.mark.anyio
 CALLERS = tuple(f"killed{number:02}" for number in range(20))
-CLIENTS_OF_EACH = 12
+CLIENTS_OF_EACH = 10
 CLIENTS = len(CALLERS) * CLIENTS_OF_EACH
-OF_ONE, IN_ALL = 22, 430
+OF_ONE, IN_ALL = 18, 350
 """Both are reached: twenty callers who each stay below their own could not use up what all have together."""
 AT_ONCE = 40
 """So many clients do something at the same time; the others have it before them."""
@@ -157,7 +157,7 @@ async def go_through(course: Course) -> None:
         course.killed[process] = await in_thread(kill_when_it_has_written, course.deployment, replica)
         course.steps.append(f"killed {replica.name} (after {course.tally.answered:,} answers)")
         await in_thread(replica.start)
-        await course.tally.until_more(AT_ONCE)
+        await course.tally.until_more(AT_ONCE // 2)
 
 
 async def look_at_changes(deployment: Deployment) -> None:

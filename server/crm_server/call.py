@@ -136,8 +136,17 @@ class Caller:
             UnknownToolError: No such tool is on offer.
             InputNeededError: A human has to be asked by way of the client first.
         """
+        tool = self._noted_tool(name, principal)
+        return await self._called(tool, arguments, principal, approver, tell)
+
+    def _noted_tool(self, name: str, principal: Principal) -> AnyTool:
+        """The tool of this name; that there is none is noted.
+
+        Raises:
+            UnknownToolError: As :meth:`tool`.
+        """
         try:
-            tool = self.tool(name)
+            return self.tool(name)
         except UnknownToolError:
             # Its name is the caller's own text, and so is no part of the audit.
             self._crm.state.note(
@@ -145,7 +154,6 @@ class Caller:
             )
             self._crm.meter.called(UNKNOWN_TOOL, "none", "unknown_tool", "none", 0.0)
             raise
-        return await self._called(tool, arguments, principal, approver, tell)
 
     async def undo(self, change_id: str, principal: Principal, approver: Approver) -> CallAnswer:
         """Take a change back, whoever made it: for people who look after all callers.
@@ -154,7 +162,8 @@ class Caller:
             UnknownToolError: The policy offers no tool for it.
             InputNeededError: As :meth:`call`.
         """
-        return await self._called(self.tool(UNDO), {"change_id": change_id}, principal, approver, of_all=True)
+        tool = self._noted_tool(UNDO, principal)
+        return await self._called(tool, {"change_id": change_id}, principal, approver, of_all=True)
 
     async def consult(
         self, tool: AnyTool, arguments: Mapping[str, Any], principal: Principal, approver: Approver

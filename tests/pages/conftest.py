@@ -10,7 +10,7 @@ import pytest
 
 from crm_sandbox import create_app
 from tests.pages.house import House, a_house, callers_file
-from tests.pages.issuer import CLIENT_ID, CLIENT_SECRET, Issuer, an_issuer
+from tests.pages.issuer import Issuer, an_issuer, settings_for
 from tests.state.conftest import postgresql, url
 
 __all__ = ["company", "house", "issuer", "postgresql", "running_issuer", "sandbox", "url"]
@@ -49,11 +49,5 @@ def issuer(running_issuer: Issuer) -> Issuer:
 @pytest.fixture
 async def company(issuer: Issuer, sandbox: Any) -> AsyncIterator[House]:
     """A house whose people sign in at the issuer."""
-    async with a_house(
-        sandbox,
-        callers_issuer=issuer.address,
-        callers_audience=("api://crm",),
-        page_client_id=CLIENT_ID,
-        page_client_secret=CLIENT_SECRET,
-    ) as made:
+    async with a_house(sandbox, **settings_for(issuer.address)) as made:
         yield made

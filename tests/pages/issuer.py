@@ -24,6 +24,17 @@ from starlette.routing import Route
 CLIENT_ID, CLIENT_SECRET = "approvals-page", "a secret: 100% of+the/page"
 
 
+def settings_for(address: str, **more: Any) -> dict[str, Any]:
+    """Settings of a server whose callers and visitors sign in at an issuer."""
+    return {
+        "callers_issuer": address,
+        "callers_audience": ("api://crm",),
+        "page_client_id": CLIENT_ID,
+        "page_client_secret": CLIENT_SECRET,
+        **more,
+    }
+
+
 def _key() -> RSAPrivateKey:
     return generate_private_key(public_exponent=65537, key_size=2048)
 

@@ -260,3 +260,7 @@ async def test_a_state_that_is_away_is_said_to_be(tmp_path: Path, sandbox: Any) 
             assert page.status == 503
             assert "is damaged" in page.text
         assert "<dt>State</dt><dd>The server" in (await browser.open("/health")).text
+        leaving = {"token": (await browser.open("/health")).token}
+        left = await browser.send("/sign-out", leaving)
+        assert (left.status, "in this browser only" in left.text) == (503, True)
+        assert browser.cookie("__Host-crm-page") is None

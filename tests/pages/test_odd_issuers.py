@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tests.pages.house import House, a_house
-from tests.pages.issuer import CLIENT_ID, CLIENT_SECRET, Issuer, listening
+from tests.pages.issuer import Issuer, listening, settings_for
 from tests.pages.test_signing_in import signed_in, to_the_issuer
 
 pytestmark = pytest.mark.anyio
@@ -50,13 +50,7 @@ def odd(running: OddIssuer) -> OddIssuer:
 
 @pytest.fixture
 async def company(odd: OddIssuer, sandbox: Any) -> AsyncIterator[House]:
-    async with a_house(
-        sandbox,
-        callers_issuer=odd.address,
-        callers_audience=("api://crm",),
-        page_client_id=CLIENT_ID,
-        page_client_secret=CLIENT_SECRET,
-    ) as made:
+    async with a_house(sandbox, **settings_for(odd.address)) as made:
         yield made
 
 

@@ -22,7 +22,7 @@ from crm_server.pages.visitors import Admission
 from crm_server.settings import Settings, SettingsError, read_settings
 from crm_server.web.configured import rules_of
 from tests.pages.house import PUBLIC, Browser, House, Page, a_house, callers_file
-from tests.pages.issuer import CLIENT_ID, CLIENT_SECRET, Issuer
+from tests.pages.issuer import CLIENT_ID, CLIENT_SECRET, Issuer, settings_for
 
 pytestmark = pytest.mark.anyio
 
@@ -87,13 +87,7 @@ async def test_the_page_shows_its_secret_as_the_issuer_wants_it(
 
 
 def _settings(issuer: Issuer, **more: Any) -> dict[str, Any]:
-    return {
-        "callers_issuer": issuer.address,
-        "callers_audience": ("api://crm",),
-        "page_client_id": CLIENT_ID,
-        "page_client_secret": CLIENT_SECRET,
-        **more,
-    }
+    return settings_for(issuer.address, **more)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,15 @@ async def serving(sandbox: Any, url: str, policy: str = "full-access") -> AsyncI
         await application.aclose()
 
 
+@asynccontextmanager
+async def two_serving(
+    sandbox: Any, url: str, policy: object = "full-access"
+) -> AsyncIterator[tuple[Application, Application]]:
+    """Two replicas on one state that hear of each other."""
+    async with serving(sandbox, url, str(policy)) as one, serving(sandbox, url, str(policy)) as other:
+        yield one, other
+
+
 async def in_thread(work: Callable[[], object]) -> None:
     """Do something that takes its time."""
     await anyio.to_thread.run_sync(work)

@@ -22,7 +22,7 @@ from crm_server.state import State, noting, open_state
 from tests.interaction.connecting import content
 from tests.state.conftest import Clock
 from tests.state.postgresql import PostgreSQL
-from tests.state.serving import in_thread, serving, until_heard
+from tests.state.serving import in_thread, serving, two_serving, until_heard
 
 pytestmark = pytest.mark.anyio
 FULL, READ_ONLY = 'extends = "full-access"\n', 'extends = "read-only"\n'
@@ -87,8 +87,7 @@ async def test_a_policy_that_one_replica_reads_anew_all_read_anew_and_tell_their
 ) -> None:
     url = postgresql.database()
     async with (
-        serving(sandbox, url, str(policy)) as one,
-        serving(sandbox, url, str(policy)) as other,
+        two_serving(sandbox, url, policy) as (one, other),
         Client(build_server(other)) as client,
         client.listen(tools_list_changed=True) as changes,
     ):
@@ -105,8 +104,7 @@ async def test_hundreds_listen_at_one_replica_and_all_are_told(
 ) -> None:
     url = postgresql.database()
     async with (
-        serving(sandbox, url, str(policy)) as one,
-        serving(sandbox, url, str(policy)) as other,
+        two_serving(sandbox, url, policy) as (one, other),
         Client(build_server(other)) as client,
         AsyncExitStack() as stack,
     ):
@@ -126,8 +124,7 @@ async def test_what_was_missed_while_the_server_was_away_is_made_up_for(
 ) -> None:
     url = server.database()
     async with (
-        serving(sandbox, url, str(policy)) as one,
-        serving(sandbox, url, str(policy)) as other,
+        two_serving(sandbox, url, policy) as (one, other),
         Client(build_server(other)) as client,
         client.listen(tools_list_changed=True) as changes,
     ):
@@ -162,8 +159,7 @@ async def test_news_that_could_not_be_told_are_told_later(
     monkeypatch.setattr(noting, "AGAIN_SECONDS", 0.02)
     url = postgresql.database()
     async with (
-        serving(sandbox, url, str(policy)) as one,
-        serving(sandbox, url, str(policy)) as other,
+        two_serving(sandbox, url, policy) as (one, other),
     ):
         put(policy, READ_ONLY)
         with psycopg.connect(url) as stopped:
@@ -231,8 +227,7 @@ async def test_a_caller_who_read_on_one_replica_is_asked_about_on_another(
     url, policy = postgresql.database(), tmp_path / "policy.toml"
     policy.write_text('extends = "full-access"\nask_after_reading = true\n', encoding="utf-8")
     async with (
-        serving(sandbox, url, str(policy)) as one,
-        serving(sandbox, url, str(policy)) as other,
+        two_serving(sandbox, url, policy) as (one, other),
         Client(build_server(one)) as client,
         Client(build_server(other)) as elsewhere,
     ):

@@ -21,7 +21,7 @@ from crm_tools.errors import StateError
 from tests.interaction.connecting import content
 from tests.state.conftest import Clock
 from tests.state.postgresql import PostgreSQL
-from tests.state.serving import in_thread, serving
+from tests.state.serving import in_thread, serving, two_serving
 from tests.state.writing import change, limited, write
 
 pytestmark = pytest.mark.anyio
@@ -210,8 +210,7 @@ async def test_who_read_while_the_state_was_away_is_asked_about_when_it_is_back(
     url, policy = server.database(), tmp_path / "policy.toml"
     policy.write_text('extends = "full-access"\nask_after_reading = true\n', encoding="utf-8")
     async with (
-        serving(sandbox, url, str(policy)) as one,
-        serving(sandbox, url, str(policy)) as other,
+        two_serving(sandbox, url, policy) as (one, other),
         Client(build_server(one)) as client,
         Client(build_server(other)) as elsewhere,
     ):

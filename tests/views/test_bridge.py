@@ -108,15 +108,20 @@ def test_a_second_result_takes_the_place_of_the_first(name: str, opened: Callabl
 def test_a_question_of_the_host_is_answered(method: str, opened: Callable[..., Host]) -> None:
     shown = opened("record")
     shown.page.evaluate("tell", {"id": "h1", "method": method, "params": {}})
-    shown.page.wait_for_function("said.some((message) => message.id === 'h1' && message.result)")
+    assert answer_to(shown, "h1")["result"] == {}
 
 
 def test_an_unknown_question_is_refused_as_json_rpc_says(opened: Callable[..., Host]) -> None:
     shown = opened("record")
     shown.page.evaluate("tell", {"id": "h2", "method": "tools/list"})
-    shown.page.wait_for_function(
-        "said.some((message) => message.id === 'h2' && message.error?.code === -32601)"
-    )
+    assert answer_to(shown, "h2")["error"]["code"] == -32601
+
+
+def answer_to(shown: Host, question: str) -> dict[str, Any]:
+    """What the page answers to a question of the host."""
+    asked = "(question) => said.find((message) => message.id === question)"
+    answer: dict[str, Any] = shown.page.wait_for_function(asked, arg=question).json_value()
+    return answer
 
 
 def test_unknown_notifications_and_odd_messages_are_passed_over(opened: Callable[..., Host]) -> None:
@@ -127,6 +132,8 @@ def test_unknown_notifications_and_odd_messages_are_passed_over(opened: Callable
     shown.notify("tool-input", "odd")
     shown.call(overview())
     shown.wait_for("h1")
+    # To none of them anything was said.
+    assert shown.page.evaluate("said.filter((message) => message.id === 99 || message.error)") == []
 
 
 def test_only_the_host_is_listened_to(opened: Callable[..., Host]) -> None:

@@ -80,7 +80,7 @@ async def test_line_breaks_after_an_answer_keep_no_connection(
     async with connected(server.root) as stream:
         await stream.send(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
         await answer_on(stream, OK)
-        await _drip(stream, b"\r\n")
+        assert await _ends_while_dripping(stream, b"\r\n")
 
 
 @pytest.mark.parametrize("request_line", [b"POST /mcp", b"GET /healthz", b"PUT /nowhere"], ids=str)
@@ -91,19 +91,20 @@ async def test_the_rest_of_a_message_that_was_answered_is_not_waited_for(
     async with connected(server.root) as stream:
         await stream.send(request_line + b" HTTP/1.1\r\n" + HOST + b"Content-Length: 100000\r\n\r\n")
         assert statuses(await stream.receive())[0] in (200, 401, 404)
-        await _drip(stream, b"x")
+        assert await _ends_while_dripping(stream, b"x")
 
 
-async def _drip(stream: Any, drop: bytes) -> None:
-    """Send a drop now and then until the connection ends, which it has to."""
-    try:
-        with anyio.fail_after(5):
+async def _ends_while_dripping(stream: Any, drop: bytes) -> bool:
+    """Send a drop now and then: whether the connection ends."""
+    with anyio.move_on_after(5):
+        try:
             while True:
                 await stream.send(drop)
                 with anyio.move_on_after(0.02):
                     await stream.receive()
-    except (anyio.BrokenResourceError, anyio.EndOfStream):
-        return
+        except (anyio.BrokenResourceError, anyio.EndOfStream):
+            return True
+    return False
 
 
 async def test_who_takes_no_answer_holds_no_connection(server: Team, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +121,7 @@ async def test_who_takes_no_answer_holds_no_connection(server: Team, monkeypatch
         # A list of tools has some thirty kilobytes: these are more than the buffers between two sockets.
         await stream.send(a_message("tools/list", {}) * 400)
         await ended.wait()
+        assert ended.is_set()
 
 
 async def test_a_line_break_behind_a_call_does_not_cut_it_off(

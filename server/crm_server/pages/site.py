@@ -132,7 +132,8 @@ class Site:
 
     def _posted(self, act: Done) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            session = await self._visits.present(request.cookies)
+            # Who wants to go is let go of, whoever can be asked.
+            session = await self._visits.present(request.cookies, without_state=act == self._sign_out)
             if session is None:
                 raise RefusalError(
                     401, "You are not signed in", "Nothing was changed. Sign in and try again."
@@ -295,8 +296,15 @@ class Site:
         return await self._entering.by_token(form.get("lab_token", "").strip(), attempt)
 
     async def _sign_out(self, _request: Request, session: Session, _form: Form) -> Response:
-        await self._visits.end(session)
-        response = RedirectResponse(f"{self._root}/signed-out", 303)
+        response: Response = RedirectResponse(f"{self._root}/signed-out", 303)
+        try:
+            await self._visits.end(session)
+        except StateError as error:
+            response = self._refused(
+                503,
+                "You are signed out in this browser only",
+                f"A copy of the session would go on until it ends by itself. {error}",
+            )
         self._cookies.forget(response, self._cookies.session_name, self._cookies.attempt_name)
         return response
 

@@ -264,3 +264,17 @@ async def test_a_state_that_is_away_is_said_to_be(tmp_path: Path, sandbox: Any) 
         left = await browser.send("/sign-out", leaving)
         assert (left.status, "in this browser only" in left.text) == (503, True)
         assert browser.cookie("__Host-crm-page") is None
+
+
+async def test_where_the_policy_offers_no_undo_the_try_is_in_the_audit(tmp_path: Path, sandbox: Any) -> None:
+    async with a_house(sandbox, callers_file=callers_file(tmp_path)) as house:
+        key = await house.new_lead(subject="Pens")
+        changed = await house.call("update_lead", leadid=key, subject="Pencils")
+        browser = house.browser()
+        await browser.sign_in("bob")
+        page = await browser.open(f"/changes/{changed['change_id']}")
+        house.application.crm.policy = load_policy("read-only", house.application.crm.tables)
+        refused = await browser.send(f"/changes/{changed['change_id']}/undo", {"token": page.token})
+        assert (refused.status, "The policy offers no undo_change" in refused.text) == (403, True)
+        events = await house.events("call")
+        assert [(one["caller"], one["outcome"]) for one in events][-1] == ("bob", "unknown_tool")
